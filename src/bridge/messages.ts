@@ -1,0 +1,106 @@
+/**
+ * What crosses the bridge, as typed messages. The bytes are in frame.ts, the document is PROTOCOL.md.
+ */
+
+/** syslog priorities that the engine uses. */
+export const Priority = { error: 3, warning: 4, info: 6, debug: 7 } as const;
+export type Priority = (typeof Priority)[keyof typeof Priority];
+
+/** Where a log line goes: the system's log, or standard error as it is. */
+export const Channel = { log: 0, stderr: 1 } as const;
+export type Channel = (typeof Channel)[keyof typeof Channel];
+
+/** The verdict's outcome; the host maps it to a PAM code. Zero is no outcome. */
+export const Outcome = {
+  pass: 1,
+  maxTries: 2,
+  denied: 3,
+  aborted: 4,
+  unavailable: 5,
+  userUnknown: 6,
+  serviceError: 7,
+} as const;
+export type Outcome = (typeof Outcome)[keyof typeof Outcome];
+
+/** duo_code_t of duo(3). */
+export const DuoCode = {
+  ok: 0,
+  fail: 1,
+  abort: 2,
+  libError: 3,
+  connError: 4,
+  clientError: 5,
+  serverError: 6,
+} as const;
+export type DuoCode = (typeof DuoCode)[keyof typeof DuoCode];
+
+/** Where a verdict was reached. */
+export type Stage =
+  | 'config'
+  | 'policy'
+  | 'ping'
+  | 'preauth'
+  | 'prompt'
+  | 'auth'
+  | 'auth_status'
+  | 'engine';
+
+/** A passwd entry with its groups, as the host's name service gave it. */
+export interface Account {
+  readonly name: string;
+  readonly uid: number;
+  readonly gecos: string;
+  readonly groups: readonly string[];
+  /** Why the groups could not be read; absent when they were. */
+  readonly groupsError?: string;
+}
+
+/** What the host knows of one login. */
+export interface Facts {
+  readonly program: 'pam' | 'login_duo' | 'libduo';
+  readonly service: string;
+  /** PAM_USER, as the host gave it. */
+  readonly user: string;
+  readonly rhost?: string;
+  readonly tty?: string;
+  /** PAM_SILENT was set. */
+  readonly silent: boolean;
+  /** The host has no conversation function. */
+  readonly noConversation: boolean;
+  readonly callerUid: number;
+  /** The passwd entry of `user`; absent when there is none. */
+  readonly account?: Account;
+  /** The passwd entry of `callerUid`; absent when there is none. */
+  readonly caller?: Account;
+  readonly command?: string;
+  readonly configPath: string;
+  readonly configText: string;
+  readonly hostName: string;
+  /** Milliseconds in which the verdict must be given. */
+  readonly deadline: number;
+}
+
+/** The end of a login. Verdicts are data: a denial is never thrown. */
+export interface Verdict {
+  readonly outcome: Outcome;
+  readonly code: DuoCode;
+  readonly stage: Stage;
+  /** Why, for duo_geterr; empty where there is nothing to say. Holds no secret. */
+  readonly error: string;
+}
+
+/** How the engine talks to the person who logs in: conv_prompt and conv_status of duo(3). */
+export interface Conversation {
+  /** Shows `text` and resolves to the answer. Rejects with ConversationError when there is none. */
+  prompt(text: string): Promise<string>;
+  /** Shows one status line. */
+  status(text: string): void;
+}
+
+/** The conversation failed, or the host has none. */
+export class ConversationError extends Error {
+  override readonly name = 'ConversationError';
+}
+
+/** Writes one log line. */
+export type Log = (priority: Priority, text: string, channel?: Channel) => void;
