@@ -1,0 +1,55 @@
+/**
+ * What can go wrong between here and Duo. Every error has a stable `code`; its message is the sentence for the
+ * log, holds no secret, and no control characters.
+ */
+
+export abstract class DuoError extends Error {
+  abstract readonly code: DuoErrorCode;
+}
+
+export type DuoErrorCode =
+  | 'ERR_DUO_CONNECTION'
+  | 'ERR_DUO_LOCAL'
+  | 'ERR_DUO_UNAUTHORIZED'
+  | 'ERR_DUO_SERVER'
+  | 'ERR_DUO_REPLY'
+  | 'ERR_DUO_REQUEST'
+  | 'ERR_DUO_HANDLE';
+
+/** Duo could not be reached: `Couldn't connect to H:P: REASON`. */
+export class DuoConnectionError extends DuoError {
+  override readonly code = 'ERR_DUO_CONNECTION';
+}
+
+/**
+ * This host, not Duo, is out of something (descriptors, memory, processes) or forbids the call. A local user can
+ * cause it, so it is never a reason to let anybody in.
+ */
+export class DuoLocalError extends DuoError {
+  override readonly code = 'ERR_DUO_LOCAL';
+}
+
+/** HTTP 401: `Invalid ikey or skey`. */
+export class DuoUnauthorizedError extends DuoError {
+  override readonly code = 'ERR_DUO_UNAUTHORIZED';
+}
+
+/** HTTP 5xx, a redirect, or any other status that is no answer: `HTTP N`. */
+export class DuoServerError extends DuoError {
+  override readonly code = 'ERR_DUO_SERVER';
+}
+
+/** A reply that can't be used: `invalid JSON response`, `JSON missing valid 'FIELD'`. */
+export class DuoReplyError extends DuoError {
+  override readonly code = 'ERR_DUO_REPLY';
+}
+
+/** Any other 4xx: `CODE: message`, in Duo's words. */
+export class DuoRequestError extends DuoError {
+  override readonly code = 'ERR_DUO_REQUEST';
+}
+
+/** The client could not be set up (bad cafile, a proxy that is not http): `Couldn't open Duo API handle`. */
+export class DuoHandleError extends DuoError {
+  override readonly code = 'ERR_DUO_HANDLE';
+}
