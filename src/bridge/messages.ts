@@ -35,15 +35,7 @@ export const DuoCode = {
 export type DuoCode = (typeof DuoCode)[keyof typeof DuoCode];
 
 /** Where a verdict was reached. */
-export type Stage =
-  | 'config'
-  | 'policy'
-  | 'ping'
-  | 'preauth'
-  | 'prompt'
-  | 'auth'
-  | 'auth_status'
-  | 'engine';
+export type Stage = 'config' | 'policy' | 'ping' | 'preauth' | 'prompt' | 'auth' | 'auth_status' | 'engine';
 
 /** A passwd entry with its groups, as the host's name service gave it. */
 export interface Account {
@@ -102,5 +94,26 @@ export class ConversationError extends Error {
   override readonly name = 'ConversationError';
 }
 
+/** The host took the login back: it hung up, sent CANCEL, or spoke nonsense. Nobody waits for a verdict. */
+export class CancelledError extends Error {
+  override readonly name = 'CancelledError';
+}
+
+/** The login's time is over. A verdict is still due. */
+export class DeadlineError extends Error {
+  override readonly name = 'DeadlineError';
+}
+
 /** Writes one log line. */
 export type Log = (priority: Priority, text: string, channel?: Channel) => void;
+
+/** What one login may use of its host. */
+export interface Host {
+  readonly conversation: Conversation;
+  readonly log: Log;
+  /** Aborted with CancelledError or DeadlineError. */
+  readonly signal: AbortSignal;
+}
+
+/** One login, from its facts to its verdict. */
+export type Login = (facts: Facts, host: Host) => Promise<Verdict>;

@@ -62,7 +62,9 @@ export interface AuthResult {
   readonly message: string;
 }
 
-export type AuthStatus = AuthResult | { readonly result: 'waiting'; readonly status: string; readonly message: string };
+export type AuthStatus =
+  | AuthResult
+  | { readonly result: 'waiting'; readonly status: string; readonly message: string };
 
 /**
  * One Duo application. Every call rejects with a DuoError, or with the signal's reason when it is aborted.

@@ -1,0 +1,242 @@
+/**
+ * One login over one socket: the engine's end of PROTOCOL.md. What the host says becomes facts, answers and
+ * cancellation; what the login says becomes frames.
+ */
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../lib/clock.ts';
+import { factsFromFrame } from './facts.ts';
+import {
+  encodeFrame,
+  type Field,
+  type Frame,
+  FrameError,
+  FrameReader,
+  FrameType,
+  MAX_HOST_FRAME,
+  PROTOCOL_VERSION,
+} from './frame.ts';
+import {
+  CancelledError,
+  Channel,
+  ConversationError,
+  DeadlineError,
+  DuoCode,
+  type Facts,
+  type Host,
+  type Login,
+  Outcome,
+  Priority,
+  type Verdict,
+} from './messages.ts';
+
+const HEARTBEAT_MS = 1000;
+
+export interface LinkOptions {
+  readonly clock: Clock;
+  /** This program's release, for the host's log. */
+  readonly release: string;
+}
+
+/**
+ * Serves the login on `socket` and resolves when it is over, to the verdict that was sent, or to undefined when the host
+ * went away first. Never rejects: whatever fails inside ends as a verdict that lets nobody in.
+ */
+export async function serveLogin(
+  socket: Duplex,
+  login: Login,
+  options: LinkOptions,
+): Promise<Verdict | undefined> {
+  const link = new Link(socket, options);
+  try {
+    const facts = await link.facts();
+    const verdict = await judge(facts, login, link);
+    return link.end(verdict) ? verdict : undefined;
+  } catch {
+    return undefined;
+  } finally {
+    link.close();
+  }
+}
+
+/** Runs the login; an exception from it is a defect of ours, and a denial. */
+async function judge(facts: Facts, login: Login, link: Link): Promise<Verdict> {
+  link.startDeadline(facts.deadline);
+  try {
+    return await login(facts, link.host);
+  } catch (error) {
+    // The message of an unforeseen error is not ours and could hold anything: only its kind is told.
+    const kind = error instanceof Error ? error.name : typeof error;
+    const reason = link.host.signal.aborted
+      ? `cancelled (${kind})`
+      : `internal error in the engine (${kind})`;
+    link.host.log(Priority.error, `Error in Duo login for '${facts.user}': ${reason}`);
+    return { outcome: Outcome.serviceError, code: DuoCode.libError, stage: 'engine', error: reason };
+  }
+}
+
+type Waiter<T> = PromiseWithResolvers<T>;
+
+class Link {
+  readonly host: Host;
+  readonly #socket: Duplex;
+  readonly #clock: Clock;
+  readonly #abort = new AbortController();
+  readonly #timers = new AbortController();
+  readonly #facts: Waiter<Facts> = Promise.withResolvers();
+  #greeted = false;
+  #informed = false;
+  #answer: Waiter<string> | undefined;
+
+  constructor(socket: Duplex, { clock, release }: LinkOptions) {
+    this.#socket = socket;
+    this.#clock = clock;
+    this.#facts.promise.catch(() => {});
+    this.host = {
+      conversation: {
+        prompt: (text) => this.#prompt(text),
+        status: (text) => this.#send(FrameType.status, [['text', text]]),
+      },
+      log: (priority, text, channel = Channel.log) =>
+        this.#send(FrameType.log, [
+          ['priority', priority],
+          ['text', text],
+          ['channel', channel],
+        ]),
+      signal: this.#abort.signal,
+    };
+    const reader = new FrameReader(MAX_HOST_FRAME);
+    socket.on('data', (chunk: Buffer) => {
+      try {
+        for (const frame of reader.push(chunk)) this.#receive(frame);
+      } catch (error) {
+        this.#cancel(error instanceof Error ? error.message : 'nonsense');
+      }
+    });
+    socket.on('end', () => this.#cancel('the host hung up'));
+    socket.on('error', () => this.#cancel('the socket failed'));
+    socket.on('close', () => this.#cancel('the socket closed'));
+    this.#send(FrameType.engineHello, [
+      ['version', PROTOCOL_VERSION],
+      ['release', release],
+    ]);
+    void this.#beat();
+  }
+
+  /** Resolves when the host has sent its FACTS. */
+  facts(): Promise<Facts> {
+    return this.#facts.promise;
+  }
+
+  startDeadline(ms: number): void {
+    this.#clock.sleep(ms, this.#timers.signal).then(
+      () => this.#abort.abort(new DeadlineError('the time for this login is over')),
+      () => {},
+    );
+  }
+
+  /** Sends the verdict; false when nobody is there to hear it. */
+  end(verdict: Verdict): boolean {
+    if (this.#abort.signal.reason instanceof CancelledError) return false;
+    this.#send(FrameType.verdict, [
+      ['outcome', verdict.outcome],
+      ['code', verdict.code],
+      ['stage', verdict.stage],
+      ['error', clip(verdict.error)],
+    ]);
+    return true;
+  }
+
+  close(): void {
+    this.#timers.abort(new CancelledError('the login is over'));
+    this.#abort.abort(new CancelledError('the login is over'));
+    this.#socket.end();
+  }
+
+  async #beat(): Promise<void> {
+    try {
+      for (;;) {
+        await this.#clock.sleep(HEARTBEAT_MS, this.#timers.signal);
+        this.#send(FrameType.heartbeat, []);
+      }
+    } catch {
+      // The timers were stopped: the login is over.
+    }
+  }
+
+  #receive(frame: Frame): void {
+    if (!this.#greeted) {
+      if (frame.type !== FrameType.hostHello) throw new FrameError('the host did not say HELLO');
+      if (frame.number('version') !== PROTOCOL_VERSION)
+        throw new FrameError('the host speaks another version');
+      this.#greeted = true;
+    } else if (frame.type === FrameType.cancel) {
+      throw new FrameError('the host cancelled');
+    } else if (!this.#informed) {
+      this.#facts.resolve(factsFromFrame(frame));
+      this.#informed = true;
+    } else if (frame.type === FrameType.answer && this.#answer !== undefined) {
+      this.#receiveAnswer(frame, this.#answer);
+    } else {
+      throw new FrameError(`frame type ${frame.type} out of turn`);
+    }
+  }
+
+  #receiveAnswer(frame: Frame, waiter: Waiter<string>): void {
+    const text = frame.optionalText('answer');
+    if ((text === undefined) === (frame.optionalNumber('failed') === undefined)) {
+      throw new FrameError('an answer that is neither given nor failed');
+    }
+    this.#answer = undefined;
+    if (text === undefined) waiter.reject(new ConversationError('the conversation failed'));
+    else waiter.resolve(text);
+  }
+
+  #prompt(text: string): Promise<string> {
+    if (this.#abort.signal.aborted) return Promise.reject(this.#abort.signal.reason);
+    if (this.#answer !== undefined) return Promise.reject(new ConversationError('a second prompt at once'));
+    const waiter: Waiter<string> = Promise.withResolvers();
+    this.#answer = waiter;
+    this.#abort.signal.addEventListener('abort', () => waiter.reject(this.#abort.signal.reason), {
+      once: true,
+    });
+    this.#send(FrameType.prompt, [
+      ['text', text],
+      ['echo', 1],
+    ]);
+    return waiter.promise;
+  }
+
+  #cancel(reason: string): void {
+    const error = new CancelledError(reason);
+    this.#timers.abort(error);
+    this.#abort.abort(error);
+    this.#facts.reject(error);
+    this.#socket.destroy();
+  }
+
+  #send(type: FrameType, fields: readonly Field[]): void {
+    if (this.#socket.destroyed || this.#socket.writableEnded) return;
+    this.#socket.write(
+      encodeFrame(
+        type,
+        fields.map(([name, value]) => [name, presentable(value)] as const),
+      ),
+    );
+  }
+}
+
+const MAX_TEXT = 8192;
+
+function presentable(value: number | string): number | string {
+  return typeof value === 'string' ? clip(value) : value;
+}
+
+/** What goes to the host fits its frames, holds no NUL and is well-formed. */
+function clip(text: string): string {
+  const whole = text.replaceAll('\0', '?').toWellFormed();
+  if (Buffer.byteLength(whole) <= MAX_TEXT) return whole;
+  return Buffer.from(whole)
+    .subarray(0, MAX_TEXT)
+    .toString('utf8')
+    .replace(/\uFFFD$/, '');
+}

@@ -1,0 +1,240 @@
+/**
+ * duo_login of duo(3): one try to authenticate one user. It asks Duo what is needed (ping, preauth), asks the user
+ * which factor, and lets Duo decide (auth, auth_status).
+ */
+import type { DuoApi, Preauth } from './api.ts';
+import { DuoError } from './errors.ts';
+
+/** DUO_FLAG_AUTO and DUO_FLAG_SYNC of duo(3). */
+export interface LoginFlags {
+  /** Use the user's default factor without asking. */
+  readonly auto: boolean;
+  /** Wait in one call, with one status message, instead of reporting each step. */
+  readonly sync: boolean;
+}
+
+/** conv_prompt and conv_status of duo(3). */
+export interface LoginConversation {
+  /** Shows `text` and resolves to the answer; rejects when there is none. Absent where nobody can be asked. */
+  readonly prompt?: (text: string) => Promise<string>;
+  readonly status: (text: string) => void;
+}
+
+export interface LoginRequest {
+  readonly username: string;
+  readonly ipaddr?: string;
+  readonly hostname?: string;
+  readonly pushinfo?: string;
+  /** What the host does when Duo can't be reached, for Duo's information. */
+  readonly failmode: 'open' | 'closed';
+  readonly verifiedPush: boolean;
+  readonly flags: LoginFlags;
+  /** A factor or passcode given beforehand (DUO_PASSCODE), used instead of asking. */
+  readonly factor?: string;
+}
+
+/** Where in a login something happened. */
+export type LoginStage = 'ping' | 'preauth' | 'prompt' | 'auth' | 'auth_status';
+
+/** How one try ended. Denials are data; only an aborted signal is thrown. */
+export type LoginResult =
+  /** The user authenticated. */
+  | { readonly kind: 'allowed'; readonly stage: LoginStage; readonly message: string }
+  /** Duo lets this user in without a factor. */
+  | { readonly kind: 'skipped'; readonly stage: LoginStage; readonly message: string }
+  /** A wrong or refused factor: the user may try again. */
+  | { readonly kind: 'failed'; readonly stage: LoginStage; readonly message: string }
+  /** Duo's policy refuses the user: trying again is of no use. */
+  | { readonly kind: 'denied'; readonly stage: LoginStage; readonly message: string }
+  /** The user could not be asked, or gave no usable answer. */
+  | { readonly kind: 'unanswered'; readonly stage: LoginStage; readonly message: string }
+  /** A call failed. `asked` tells whether the user's factor was already being used. */
+  | { readonly kind: 'error'; readonly stage: LoginStage; readonly error: DuoError; readonly asked: boolean };
+
+const MAX_POLLS = 20;
+/** The longest answer that can be a factor or a passcode, in bytes. */
+const MAX_ANSWER = 255;
+
+/**
+ * Runs one try.
+ * @param signal ends the try at once; the promise then rejects with its reason
+ */
+export async function duoLogin(
+  api: DuoApi,
+  request: LoginRequest,
+  conversation: LoginConversation,
+  signal: AbortSignal,
+): Promise<LoginResult> {
+  let stage: LoginStage = 'ping';
+  const at = <T>(next: LoginStage, call: Promise<T>): Promise<T> => {
+    stage = next;
+    return call;
+  };
+  try {
+    await at('ping', api.ping(signal));
+    const preauth = await at('preauth', api.preauth(preauthRequest(request), signal));
+    if (preauth.result !== 'auth') return settled(preauth, conversation);
+
+    stage = 'prompt';
+    const choice = await chooseFactor(preauth, request, conversation, signal);
+    if ('kind' in choice) return choice;
+
+    const call = { ...authRequest(request), factor: choice.factor };
+    const code = choice.factor.startsWith('push') ? preauth.verifiedPush : undefined;
+    const withCode = code === undefined ? call : { ...call, txid: code.txid };
+    // A verified push on a host that shows no status lines needs a prompt between the start and the wait.
+    if (request.flags.sync && code === undefined) {
+      const result = await at('auth', api.auth(withCode, signal));
+      if (result.message !== '') conversation.status(result.message);
+      return ended(result.result, result.status, result.message, 'auth');
+    }
+    const txid = await at('auth', api.authAsync(withCode, signal));
+    if (code !== undefined) {
+      const shown = await showCode(code.code, request.flags, conversation, signal);
+      if (!shown) return { kind: 'unanswered', stage: 'prompt', message: 'Error gathering user response' };
+    }
+    stage = 'auth_status';
+    return await poll(api, txid, request.flags, conversation, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof DuoError)) throw error;
+    return { kind: 'error', stage, error, asked: stage === 'auth' || stage === 'auth_status' };
+  }
+}
+
+function preauthRequest({ username, ipaddr, hostname, failmode, verifiedPush }: LoginRequest) {
+  return { username, failmode, verifiedPush, ...given('ipaddr', ipaddr), ...given('hostname', hostname) };
+}
+
+function authRequest({ username, ipaddr, hostname, pushinfo }: LoginRequest) {
+  return {
+    username,
+    ...given('ipaddr', ipaddr),
+    ...given('hostname', hostname),
+    ...given('pushinfo', pushinfo),
+  };
+}
+
+function given<K extends string>(key: K, value: string | undefined): { readonly [P in K]?: string } {
+  return value === undefined ? {} : ({ [key]: value } as { readonly [P in K]: string });
+}
+
+type Asked = Extract<Preauth, { result: 'auth' }>;
+
+/** What preauth decided without the user. */
+function settled(preauth: Exclude<Preauth, Asked>, { status }: LoginConversation): LoginResult {
+  const stage = 'preauth';
+  switch (preauth.result) {
+    case 'allow':
+      if (preauth.message !== '') status(preauth.message);
+      return { kind: 'skipped', stage, message: preauth.message };
+    case 'deny':
+      if (preauth.message !== '') status(preauth.message);
+      return { kind: 'denied', stage, message: preauth.message };
+    case 'enroll':
+      status(enrolment(preauth.message, preauth.portalUrl));
+      return { kind: 'denied', stage, message: 'User enrollment required' };
+  }
+}
+
+function enrolment(message: string, portalUrl: string | undefined): string {
+  return portalUrl === undefined || message.includes(portalUrl) ? message : `${message} ${portalUrl}`.trim();
+}
+
+/** The factor to send, or the end of the try. */
+async function chooseFactor(
+  preauth: Asked,
+  request: LoginRequest,
+  conversation: LoginConversation,
+  signal: AbortSignal,
+): Promise<{ readonly factor: string } | LoginResult> {
+  const stage = 'prompt';
+  if (request.factor !== undefined) {
+    conversation.status('Reading $DUO_PASSCODE...');
+    return { factor: fromMenu(preauth, request.factor) };
+  }
+  const { defaultFactor } = preauth;
+  if (request.flags.auto && defaultFactor !== undefined) {
+    conversation.status(announcement(defaultFactor));
+    return { factor: defaultFactor };
+  }
+  if (conversation.prompt === undefined) {
+    const message = request.flags.auto
+      ? 'no factor can be used without asking, and nobody can be asked'
+      : 'Error gathering user response';
+    return { kind: 'unanswered', stage, message };
+  }
+  const answer = await ask(preauth.promptText, conversation.prompt, signal);
+  if (answer === undefined || Buffer.byteLength(answer) > MAX_ANSWER) {
+    return { kind: 'unanswered', stage, message: 'Error gathering user response' };
+  }
+  if (answer === '') return { kind: 'failed', stage, message: 'nothing was entered' };
+  return { factor: fromMenu(preauth, answer) };
+}
+
+/** The user's answer without the white space around it; undefined when the conversation failed. */
+async function ask(
+  text: string,
+  prompt: (text: string) => Promise<string>,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    return (await prompt(text)).trim();
+  } catch {
+    signal.throwIfAborted();
+    return undefined;
+  }
+}
+
+function fromMenu({ factors }: Asked, answer: string): string {
+  return factors.find(({ key }) => key === answer)?.value ?? answer;
+}
+
+function announcement(factor: string): string {
+  if (factor.startsWith('push')) return 'Autopushing login request to phone...';
+  if (factor.startsWith('phone')) return 'Calling your phone...';
+  return 'Using default second-factor authentication.';
+}
+
+/** Shows the code of a verified push; false when it had to be prompted and the prompt failed. */
+async function showCode(
+  code: string,
+  { sync }: LoginFlags,
+  { prompt, status }: LoginConversation,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const text = `Enter the code ${code} in Duo Mobile to approve this login.`;
+  if (!sync) {
+    status(text);
+    return true;
+  }
+  if (prompt === undefined) return false;
+  return (await ask(`${text}\nThen press Enter here: `, prompt, signal)) !== undefined;
+}
+
+async function poll(
+  api: DuoApi,
+  txid: string,
+  { sync }: LoginFlags,
+  conversation: LoginConversation,
+  signal: AbortSignal,
+): Promise<LoginResult> {
+  const stage = 'auth_status';
+  if (!sync) conversation.status('');
+  let shown = '';
+  for (let polls = 0; polls < MAX_POLLS; polls += 1) {
+    const state = await api.authStatus(txid, signal);
+    const news = state.message !== '' && state.message !== shown;
+    if (news && (!sync || state.result !== 'waiting')) conversation.status(state.message);
+    shown = state.message;
+    if (state.result === 'waiting') continue;
+    if (state.result === 'deny' && !sync) conversation.status('');
+    return ended(state.result, state.status, state.message, stage);
+  }
+  return { kind: 'failed', stage, message: 'Authentication timed out' };
+}
+
+function ended(result: 'allow' | 'deny', status: string, message: string, stage: LoginStage): LoginResult {
+  if (result === 'allow') return { kind: 'allowed', stage, message };
+  return { kind: status === 'locked_out' ? 'denied' : 'failed', stage, message };
+}
