@@ -65,9 +65,9 @@ export async function duoLogin(
   conversation: LoginConversation,
   signal: AbortSignal,
 ): Promise<LoginResult> {
-  let stage: LoginStage = 'ping';
+  const progress: { stage: LoginStage } = { stage: 'ping' };
   const at = <T>(next: LoginStage, call: Promise<T>): Promise<T> => {
-    stage = next;
+    progress.stage = next;
     return call;
   };
   try {
@@ -75,7 +75,7 @@ export async function duoLogin(
     const preauth = await at('preauth', api.preauth(preauthRequest(request), signal));
     if (preauth.result !== 'auth') return settled(preauth, conversation);
 
-    stage = 'prompt';
+    progress.stage = 'prompt';
     const choice = await chooseFactor(preauth, request, conversation, signal);
     if ('kind' in choice) return choice;
 
@@ -93,11 +93,12 @@ export async function duoLogin(
       const shown = await showCode(code.code, request.flags, conversation, signal);
       if (!shown) return { kind: 'unanswered', stage: 'prompt', message: 'Error gathering user response' };
     }
-    stage = 'auth_status';
+    progress.stage = 'auth_status';
     return await poll(api, txid, request.flags, conversation, signal);
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof DuoError)) throw error;
+    const { stage } = progress;
     return { kind: 'error', stage, error, asked: stage === 'auth' || stage === 'auth_status' };
   }
 }

@@ -1,0 +1,103 @@
+/** A configuration file's text becomes a Config: judged once, whole and frozen, so that nobody after it has to ask. */
+import { Channel, Priority } from '../bridge/messages.ts';
+import type { Secret } from '../lib/secret.ts';
+import type { GroupList } from './groups.ts';
+import { readIni } from './ini.ts';
+import { defaults, InvalidValue, options, type Settings } from './options.ts';
+
+/** Everything pam_duo.conf(5) and login_duo.conf(5) can say. */
+export interface Config {
+  /** API host name, without a port. */
+  readonly host: string;
+  readonly port: number;
+  readonly ikey: string;
+  readonly skey: Secret;
+  /** PEM file of certificate authorities that replaces Duo's; empty: no verification; undefined: Duo's own. */
+  readonly cafile: string | undefined;
+  readonly noverify: boolean;
+  /** `[http://][user:password@]host[:port][/]`: a secret, since it can hold a password. */
+  readonly httpProxy: Secret | undefined;
+  /** Whose logins need Duo; empty: everyone's. */
+  readonly groups: readonly GroupList[];
+  readonly failmode: Failmode;
+  readonly pushinfo: boolean;
+  /** How often the user may try: 1 to 3. */
+  readonly prompts: number;
+  readonly autopush: boolean;
+  readonly verifiedPush: boolean;
+  readonly acceptEnvFactor: boolean;
+  readonly fallbackLocalIp: boolean;
+  /** Seconds to wait for a reply; 0: no limit but the login's deadline. */
+  readonly httpsTimeout: number;
+  readonly sendGecos: boolean;
+  readonly gecosDelim: string;
+  /** Which part of the GECOS field is the Duo user name, from 1. */
+  readonly gecosUsernamePos: number;
+  readonly motd: boolean;
+}
+
+/** What a failure to ask Duo means: `safe` lets the user in, `secure` does not. */
+export type Failmode = 'safe' | 'secure';
+
+/** Something to be logged, in its order. */
+export interface Notice {
+  readonly priority: Priority;
+  readonly text: string;
+  readonly channel: Channel;
+}
+
+export type ParsedConfig =
+  | { readonly ok: true; readonly config: Config; readonly notices: readonly Notice[] }
+  /** The content can't be used; `failmode` is what the file says of it, wherever it says so. */
+  | { readonly ok: false; readonly failmode: Failmode; readonly notices: readonly Notice[] };
+
+export interface ConfigSource {
+  /** Where the text came from, for messages. */
+  readonly path: string;
+  /** Decides the wording and the channel of messages. */
+  readonly program: 'pam' | 'login_duo';
+}
+
+/** Reads a configuration. Never throws: what is wrong with it is said in the notices, without any value that is secret. */
+export function parseConfig(text: string, { path, program }: ConfigSource): ParsedConfig {
+  const notices: Notice[] = [];
+  const say = (priority: Priority, message: string, channel: Channel = Channel.log) => {
+    notices.push({ priority, text: message, channel });
+  };
+  const complain = (message: string) =>
+    say(Priority.error, message, program === 'pam' ? Channel.log : Channel.stderr);
+
+  const settings: Settings = defaults();
+  let firstError: number | undefined;
+  for (const { line, name, value } of readIni(text)) {
+    try {
+      if (name === undefined) throw new InvalidValue();
+      const option = options.get(name);
+      if (option === undefined) throw new InvalidValue();
+      const notice = option(settings, value);
+      if (notice !== undefined) say(Priority.error, notice);
+    } catch (error) {
+      if (!(error instanceof InvalidValue)) throw error;
+      firstError ??= line;
+      if (error.message !== '') say(Priority.error, error.message, Channel.stderr);
+      if (name === undefined) continue;
+      const sentence = `Invalid ${program === 'pam' ? 'pam_duo' : 'login_duo'} option: '${name}'`;
+      say(Priority.error, sentence, program === 'pam' ? Channel.log : Channel.stderr);
+    }
+  }
+  const failed: ParsedConfig = { ok: false, failmode: settings.failmode, notices };
+  if (firstError !== undefined) {
+    complain(`Parse error in ${path}, line ${firstError}`);
+    return failed;
+  }
+  const { host, ikey, skey } = settings;
+  if (host === '' || ikey === '' || skey === undefined) {
+    complain(`Missing host, ikey, or skey in ${path}`);
+    return failed;
+  }
+  if (settings.autopush && settings.verifiedPush) {
+    complain(`autopush and verified_push cannot both be enabled in ${path}`);
+    return failed;
+  }
+  return { ok: true, config: Object.freeze({ ...settings, host, ikey, skey }), notices };
+}

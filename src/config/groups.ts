@@ -1,0 +1,23 @@
+/** The value of `groups`: lists of patterns that say whose logins need Duo. */
+
+/** One pattern: `*` and `?` are wildcards; `negated` when it began with `!`. */
+export interface GroupPattern {
+  readonly pattern: string;
+  readonly negated: boolean;
+}
+
+/** A list matches a user when a pattern of it matches one of the user's groups and no negated one does. */
+export type GroupList = readonly GroupPattern[];
+
+/** Splits at white space (`\ ` is a space in a name), then at commas. */
+export function parseGroups(value: string): GroupList[] {
+  return (value.match(/(?:\\.|\S)+/gs) ?? []).map((list) =>
+    list
+      .split(',')
+      .filter((pattern) => pattern !== '' && pattern !== '!')
+      .map((pattern) => {
+        const negated = pattern.startsWith('!');
+        return { negated, pattern: (negated ? pattern.slice(1) : pattern).replaceAll('\\ ', ' ') };
+      }),
+  );
+}

@@ -1,0 +1,146 @@
+/** Every option of the configuration: its name, how its value is read, and its default. */
+import { Secret } from '../lib/secret.ts';
+import type { Config } from './config.ts';
+import { parseGroups } from './groups.ts';
+
+const MAX_GROUPS = 256;
+const MAX_PROMPTS = 3;
+
+/** A configuration in the making: `skey` may still be missing. */
+export type Settings = { -readonly [K in keyof Omit<Config, 'skey'>]: Config[K] } & {
+  skey: Secret | undefined;
+};
+
+/** The option can't have this value. The message, where there is one, is for standard error. */
+export class InvalidValue extends Error {
+  override readonly name = 'InvalidValue';
+}
+
+/** Reads one value into the settings; returns a line for the log where the option has something to say. */
+type Option = (settings: Settings, value: string) => string | undefined;
+
+export function defaults(): Settings {
+  return {
+    host: '',
+    port: 443,
+    ikey: '',
+    skey: undefined,
+    cafile: undefined,
+    noverify: false,
+    httpProxy: undefined,
+    groups: [],
+    failmode: 'safe',
+    pushinfo: false,
+    prompts: MAX_PROMPTS,
+    autopush: false,
+    verifiedPush: false,
+    acceptEnvFactor: false,
+    fallbackLocalIp: false,
+    httpsTimeout: 0,
+    sendGecos: false,
+    gecosDelim: ',',
+    gecosUsernamePos: 1,
+    motd: false,
+  };
+}
+
+/** An option that changes settings and has nothing to say. */
+const set =
+  (read: (value: string, settings: Settings) => Partial<Settings>): Option =>
+  (settings, value) => {
+    Object.assign(settings, read(value, settings));
+    return undefined;
+  };
+
+type Flag = { [K in keyof Settings]: Settings[K] extends boolean ? K : never }[keyof Settings];
+
+const flag = (name: Flag): Option => set((value) => ({ [name]: /^(?:yes|true|on|1)$/i.test(value) }));
+
+const groups: Option = set((value, settings) => {
+  const lists = [...settings.groups, ...parseGroups(value)];
+  if (lists.length > MAX_GROUPS) throw new InvalidValue(`Exceeded max ${MAX_GROUPS} groups`);
+  return { groups: lists };
+});
+
+const deprecated =
+  (text: string): Option =>
+  () =>
+    text;
+
+/** All options by name. */
+export const options: ReadonlyMap<string, Option> = new Map<string, Option>([
+  ['host', set(readHost)],
+  ['ikey', set((value) => ({ ikey: value }))],
+  ['skey', set((value) => ({ skey: value === '' ? undefined : new Secret(value) }))],
+  ['cafile', set((value) => ({ cafile: value }))],
+  ['http_proxy', set((value) => ({ httpProxy: value === '' ? undefined : new Secret(value) }))],
+  ['groups', groups],
+  ['group', groups],
+  ['failmode', set(readFailmode)],
+  ['pushinfo', flag('pushinfo')],
+  ['noverify', flag('noverify')],
+  ['prompts', set((value) => ({ prompts: Math.max(1, Math.min(MAX_PROMPTS, integer(value))) }))],
+  ['autopush', flag('autopush')],
+  ['accept_env_factor', flag('acceptEnvFactor')],
+  ['fallback_local_ip', flag('fallbackLocalIp')],
+  ['https_timeout', set((value) => ({ httpsTimeout: Math.max(0, integer(value)) }))],
+  ['send_gecos', flag('sendGecos')],
+  ['gecos_delim', set(readGecosDelim)],
+  ['gecos_username_pos', set(readGecosPosition)],
+  ['verified_push', flag('verifiedPush')],
+  ['motd', flag('motd')],
+  [
+    'gecos_parsed',
+    deprecated(
+      'The gecos_parsed configuration item for Duo Unix is deprecated and no longer has any effect. ' +
+        'Use gecos_delim and gecos_username_pos instead',
+    ),
+  ],
+  [
+    'dev_fips_mode',
+    deprecated(
+      'The dev_fips_mode configuration item for Duo Unix is deprecated and no longer has any effect',
+    ),
+  ],
+]);
+
+/** A number as atoi(3) reads it: leading digits count, anything else is 0. */
+function integer(value: string): number {
+  const digits = /^[+-]?\d{1,9}/.exec(value)?.[0];
+  return digits === undefined ? 0 : Number(digits);
+}
+
+/** `name`, `name:port`, `[address]` or `[address]:port`. */
+function readHost(value: string): Partial<Settings> {
+  const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^\s:/@[\]]*))(?::(\d{1,5}))?$/.exec(value);
+  const port = Number(match?.[3] ?? 443);
+  if (match === null || port < 1 || port > 65_535) throw new InvalidValue(`Invalid host: '${value}'`);
+  return { host: (match[1] ?? match[2] ?? '').toLowerCase(), port };
+}
+
+function readFailmode(value: string, settings: Settings): Partial<Settings> {
+  if (value !== 'safe' && value !== 'secure') {
+    // Whoever wrote a failmode that is neither did not ask to let everybody in.
+    settings.failmode = 'secure';
+    throw new InvalidValue(`Invalid failmode: '${value}'`);
+  }
+  return { failmode: value };
+}
+
+function readGecosDelim(value: string): Partial<Settings> {
+  if (value.length !== 1) {
+    throw new InvalidValue(
+      `Invalid character option length. Character fields must be 1 character long: '${value}'`,
+    );
+  }
+  if (!/^[!-/:-@[-`{-~]$/.test(value) || value === ':') {
+    throw new InvalidValue(`Invalid gecos_delim '${value}' (delimiter must be punctuation other than ':')`);
+  }
+  return { gecosDelim: value };
+}
+
+function readGecosPosition(value: string): Partial<Settings> {
+  const position = integer(value);
+  if (position < 1) throw new InvalidValue('Gecos position starts at 1');
+  return { gecosUsernamePos: position };
+}

@@ -1,0 +1,223 @@
+/** The order of one PAM login: configuration, policy, then up to `prompts` tries with Duo. */
+import {
+  Channel,
+  DeadlineError,
+  DuoCode,
+  type Facts,
+  type Host,
+  type Login,
+  Outcome,
+  Priority,
+  type Stage,
+  type Verdict,
+} from '../bridge/messages.ts';
+import { type Config, type Notice, parseConfig } from '../config/config.ts';
+import type { DuoApi } from '../duo/api.ts';
+import { DuoError } from '../duo/errors.ts';
+import { duoLogin, type LoginConversation, type LoginRequest, type LoginResult } from '../duo/login.ts';
+import { flagsOf, isMute } from '../policy/flags.ts';
+import { ALL_NEGATED, allNegated, needsFactor } from '../policy/groups.ts';
+import { whoAuthenticates } from '../policy/identity.ts';
+import { originOf, pushinfoOf, REPLACED_BY_LOCAL_ADDRESS } from '../policy/origin.ts';
+import { failmodeRuling, failureRuling, type Ruling } from '../policy/outcome.ts';
+import { sentence } from '../policy/sentence.ts';
+
+/** What a login needs of the outside. */
+export interface LoginTools {
+  /**
+   * Opens the Duo application that the configuration names.
+   * @param notify is told of waits that the user should know of
+   * @throws DuoHandleError when the configuration names something that can't be used
+   */
+  readonly openDuo: (config: Config, notify: (text: string) => void) => Promise<DuoApi>;
+  /** This host's own address. */
+  readonly localAddress: () => Promise<string | undefined>;
+}
+
+const NOVERIFY =
+  'TLS certificate verification is disabled (noverify is set, or cafile is empty); ' +
+  'whoever can answer in place of Duo can let anybody in';
+
+/** Makes the login that the bridge serves. */
+export function pamLogin(tools: LoginTools): Login {
+  return (facts, host) => new PamLogin(facts, host, tools).run();
+}
+
+interface TryState {
+  /** The user was asked, or told, something: from then on no failure lets anybody in. */
+  readonly asked: boolean;
+  readonly last: boolean;
+}
+
+class PamLogin {
+  readonly #facts: Facts;
+  readonly #host: Host;
+  readonly #tools: LoginTools;
+
+  constructor(facts: Facts, host: Host, tools: LoginTools) {
+    this.#facts = facts;
+    this.#host = host;
+    this.#tools = tools;
+  }
+
+  async run(): Promise<Verdict> {
+    const parsed = parseConfig(this.#facts.configText, { path: this.#facts.configPath, program: 'pam' });
+    this.#notices(parsed.notices);
+    if (!parsed.ok) {
+      const error = `the configuration in ${this.#facts.configPath} can't be used`;
+      return this.#rule(
+        failmodeRuling(parsed.failmode, DuoCode.clientError),
+        'config',
+        this.#facts.user,
+        error,
+      );
+    }
+    return this.#withConfig(parsed.config);
+  }
+
+  async #withConfig(config: Config): Promise<Verdict> {
+    const identity = whoAuthenticates(this.#facts, config);
+    if (identity.kind === 'unknown') {
+      const error = `there is no passwd entry for ${identity.name}`;
+      this.#log(Priority.error, 'Error in Duo login', this.#facts.user, error);
+      return { outcome: Outcome.userUnknown, code: DuoCode.clientError, stage: 'policy', error };
+    }
+    const { account, duoUser } = identity;
+    if (allNegated(config.groups)) this.#host.log(Priority.warning, ALL_NEGATED);
+    if (config.groups.length > 0) {
+      if (account.groupsError !== undefined) {
+        const error = `Couldn't get groups for '${account.name}': ${account.groupsError}`;
+        this.#host.log(Priority.error, sentence(error));
+        return { outcome: Outcome.serviceError, code: DuoCode.libError, stage: 'policy', error };
+      }
+      if (!needsFactor(account.groups, config.groups)) {
+        this.#host.log(
+          Priority.info,
+          sentence(`User ${account.name} bypassed Duo 2FA due to user's UNIX group`),
+        );
+        return { outcome: Outcome.pass, code: DuoCode.ok, stage: 'policy', error: '' };
+      }
+    }
+    this.#notices(identity.notices);
+    if (config.noverify || config.cafile === '') this.#host.log(Priority.warning, NOVERIFY);
+    return this.#withDuo(config, account.name, duoUser);
+  }
+
+  async #withDuo(config: Config, osUser: string, duoUser: string): Promise<Verdict> {
+    let duo: DuoApi;
+    try {
+      duo = await this.#tools.openDuo(config, (text) => this.#host.conversation.status(text));
+    } catch (error) {
+      if (!(error instanceof DuoError)) throw error;
+      return this.#rule(failureRuling(error.code, false, config.failmode), 'config', osUser, error.message);
+    }
+    try {
+      return await this.#tries(duo, config, osUser, await this.#request(config, duoUser));
+    } finally {
+      duo.close();
+    }
+  }
+
+  async #request(config: Config, username: string): Promise<LoginRequest> {
+    const localAddress = await this.#tools.localAddress();
+    const { ipaddr, replaced } = originOf(this.#facts, config, localAddress);
+    if (replaced) this.#host.log(Priority.warning, REPLACED_BY_LOCAL_ADDRESS);
+    const flags = flagsOf(this.#facts, config);
+    return {
+      username,
+      ...(ipaddr === undefined ? {} : { ipaddr }),
+      hostname: this.#facts.hostName,
+      pushinfo: pushinfoOf(this.#facts, config, localAddress),
+      failmode: config.failmode === 'safe' ? 'open' : 'closed',
+      verifiedPush: config.verifiedPush && !isMute(this.#facts),
+      flags,
+    };
+  }
+
+  async #tries(duo: DuoApi, config: Config, osUser: string, request: LoginRequest): Promise<Verdict> {
+    const tries = isMute(this.#facts) ? 1 : config.prompts;
+    const asked = { yet: false };
+    for (let left = tries; ; left -= 1) {
+      let result: LoginResult;
+      try {
+        result = await duoLogin(duo, request, this.#conversation(asked), this.#host.signal);
+      } catch (error) {
+        if (!(error instanceof DeadlineError)) throw error;
+        return this.#late(asked.yet, config, osUser);
+      }
+      const verdict = this.#judge(result, config, osUser, { asked: asked.yet, last: left <= 1 });
+      if (verdict !== undefined) return verdict;
+      asked.yet = true;
+    }
+  }
+
+  /** The verdict on one try; undefined when the user may try again. */
+  #judge(
+    result: LoginResult,
+    config: Config,
+    osUser: string,
+    { asked, last }: TryState,
+  ): Verdict | undefined {
+    const { stage } = result;
+    switch (result.kind) {
+      case 'allowed':
+        this.#log(Priority.info, 'Successful Duo login', osUser);
+        return { outcome: Outcome.pass, code: DuoCode.ok, stage, error: '' };
+      case 'skipped':
+        this.#log(Priority.warning, 'Skipped Duo login', osUser, result.message);
+        return { outcome: Outcome.pass, code: DuoCode.ok, stage, error: '' };
+      case 'denied':
+        this.#log(Priority.warning, 'Aborted Duo login', osUser, result.message);
+        return { outcome: Outcome.denied, code: DuoCode.abort, stage, error: result.message };
+      case 'unanswered':
+        this.#log(Priority.error, 'Error in Duo login', osUser, result.message);
+        return { outcome: Outcome.aborted, code: DuoCode.abort, stage, error: result.message };
+      case 'failed':
+        this.#log(Priority.warning, 'Failed Duo login', osUser, result.message);
+        return last
+          ? { outcome: Outcome.maxTries, code: DuoCode.fail, stage, error: result.message }
+          : undefined;
+      case 'error': {
+        const ruling = failureRuling(result.error.code, asked || result.asked, config.failmode);
+        return this.#rule(ruling, stage, osUser, result.error.message);
+      }
+    }
+  }
+
+  /** The login's time is over: before the user was asked that is Duo's absence, afterwards it is a denial. */
+  #late(asked: boolean, config: Config, osUser: string): Verdict {
+    const error = 'the time for this login is over';
+    return this.#rule(failureRuling('ERR_DUO_CONNECTION', asked, config.failmode), 'engine', osUser, error);
+  }
+
+  #conversation(asked: { yet: boolean }): LoginConversation {
+    const { prompt, status } = this.#host.conversation;
+    const show = (text: string) => {
+      asked.yet = true;
+      status(text);
+    };
+    if (isMute(this.#facts)) return { status: show };
+    return {
+      prompt: (text) => {
+        asked.yet = true;
+        return prompt(text);
+      },
+      status: show,
+    };
+  }
+
+  #rule(ruling: Ruling, stage: Stage, osUser: string, error: string): Verdict {
+    this.#log(ruling.priority, ruling.message, osUser, error);
+    return { outcome: ruling.outcome, code: ruling.code, stage, error };
+  }
+
+  #log(priority: Priority, message: string, user: string, error?: string): void {
+    this.#host.log(priority, sentence(message, { user, host: this.#facts.rhost, error }));
+  }
+
+  #notices(notices: readonly Notice[]): void {
+    for (const { priority, text, channel } of notices) {
+      this.#host.log(priority, channel === Channel.log ? sentence(text) : text, channel);
+    }
+  }
+}

@@ -1,0 +1,22 @@
+/** DUO_FLAG_AUTO and DUO_FLAG_SYNC, from what the host is and what the configuration wants. */
+import type { Facts } from '../bridge/messages.ts';
+import type { Config } from '../config/config.ts';
+
+export interface Flags {
+  readonly auto: boolean;
+  readonly sync: boolean;
+}
+
+/**
+ * A host that is to be silent or can't converse gets one automatic, synchronous try. sshd holds status lines back until
+ * the login is over, so it is synchronous.
+ */
+export function flagsOf(facts: Facts, config: Config): Flags {
+  const mute = isMute(facts);
+  return { auto: mute || config.autopush, sync: mute || facts.service === 'sshd' };
+}
+
+/** True when nobody can be asked. */
+export function isMute(facts: Facts): boolean {
+  return facts.silent || facts.noConversation;
+}

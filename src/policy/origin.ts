@@ -1,0 +1,70 @@
+/** From where the login comes, as Duo is told. */
+import { createSocket, type Socket } from 'node:dgram';
+import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import type { Facts } from '../bridge/messages.ts';
+import type { Config } from '../config/config.ts';
+
+/** The warning for a remote host that is a name and is replaced by this host's address. */
+export const REPLACED_BY_LOCAL_ADDRESS =
+  "fallback_local_ip is replacing the remote client address with this server's IP; " +
+  "the address reported to Duo is not the client's";
+
+/** The longest pushinfo that Duo takes, in bytes. */
+const MAX_PUSHINFO = 20_000;
+
+export interface Origin {
+  /** What Duo is told; undefined when nothing is known. */
+  readonly ipaddr: string | undefined;
+  /** The remote host's place was taken though it was named. */
+  readonly replaced: boolean;
+}
+
+/**
+ * The client's address: PAM_RHOST as it is, or, with fallback_local_ip, this host's own where PAM_RHOST is no address.
+ */
+export function originOf(facts: Facts, config: Config, localAddress: string | undefined): Origin {
+  const rhost = facts.rhost === '' ? undefined : facts.rhost;
+  if (!config.fallbackLocalIp || (rhost !== undefined && isIP(rhost) !== 0)) {
+    return { ipaddr: rhost, replaced: false };
+  }
+  return { ipaddr: localAddress ?? rhost, replaced: rhost !== undefined && localAddress !== undefined };
+}
+
+/** What the phone shows besides the user: URL-encoded pairs, at most 20,000 bytes. */
+export function pushinfoOf(facts: Facts, config: Config, localAddress: string | undefined): string {
+  const encode = encodeURIComponent;
+  const server = localAddress === undefined ? '' : `Server%20IP=${encode(localAddress)}`;
+  if (!config.pushinfo || facts.command === undefined) return server;
+  const head = `${server === '' ? '' : `${server}&`}Command=`;
+  let command = facts.command.toWellFormed();
+  while (head.length + encode(command).length >= MAX_PUSHINFO) {
+    command = command.slice(0, Math.floor(command.length * 0.9)).toWellFormed();
+  }
+  return head + encode(command);
+}
+
+/** Somewhere no packet is sent to: it only makes the kernel choose a source address. */
+const ELSEWHERE = { udp4: '192.0.2.1', udp6: '2001:db8::1' } as const;
+
+/**
+ * This host's own address: the one that a packet to the outside would carry, else that of the first interface which
+ * is not the loopback. Undefined when there is none.
+ */
+export async function localAddress(): Promise<string | undefined> {
+  return (await sourceAddress('udp4')) ?? (await sourceAddress('udp6')) ?? firstInterfaceAddress();
+}
+
+function sourceAddress(family: 'udp4' | 'udp6'): Promise<string | undefined> {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  const socket: Socket = createSocket(family);
+  socket.once('error', () => resolve(undefined));
+  socket.connect(9, ELSEWHERE[family], () => resolve(socket.address().address));
+  return promise.finally(() => socket.close());
+}
+
+function firstInterfaceAddress(): string | undefined {
+  return Object.values(networkInterfaces())
+    .flat()
+    .find((entry) => entry !== undefined && !entry.internal)?.address;
+}

@@ -1,0 +1,56 @@
+/** What the end of a try, or a failure on the way, means for the person at the door. The table of README's failures. */
+import { DuoCode, Outcome, Priority } from '../bridge/messages.ts';
+import type { Failmode } from '../config/config.ts';
+import type { DuoErrorCode } from '../duo/errors.ts';
+
+/** What to answer, and with which words to log it. */
+export interface Ruling {
+  readonly outcome: Outcome;
+  readonly code: DuoCode;
+  readonly priority: Priority;
+  readonly message: string;
+}
+
+/** Failures that say nothing about the user: before the user was asked, `failmode` decides what they mean. */
+type Absence = 'failmode' | 'deny';
+
+const FAILURES: Readonly<Record<DuoErrorCode, { readonly before: Absence; readonly code: DuoCode }>> = {
+  ERR_DUO_CONNECTION: { before: 'failmode', code: DuoCode.connError },
+  ERR_DUO_SERVER: { before: 'failmode', code: DuoCode.serverError },
+  ERR_DUO_UNAUTHORIZED: { before: 'failmode', code: DuoCode.clientError },
+  ERR_DUO_REPLY: { before: 'failmode', code: DuoCode.serverError },
+  ERR_DUO_REQUEST: { before: 'deny', code: DuoCode.clientError },
+  ERR_DUO_LOCAL: { before: 'deny', code: DuoCode.libError },
+  ERR_DUO_HANDLE: { before: 'deny', code: DuoCode.libError },
+};
+
+/** The ruling where the configuration's failmode decides: Duo is away, or the configuration can't be used. */
+export function failmodeRuling(failmode: Failmode, code: DuoCode): Ruling {
+  switch (failmode) {
+    case 'safe':
+      return { outcome: Outcome.pass, code, priority: Priority.warning, message: 'Failsafe Duo login' };
+    case 'secure':
+      return {
+        outcome: Outcome.unavailable,
+        code,
+        priority: Priority.warning,
+        message: 'Failsecure Duo login',
+      };
+  }
+}
+
+/**
+ * The ruling on a failed call.
+ * @param asked whether the user's factor was already being used: from then on a failure never lets anybody in
+ */
+export function failureRuling(kind: DuoErrorCode, asked: boolean, failmode: Failmode): Ruling {
+  const { before, code } = FAILURES[kind];
+  if (before === 'failmode' && !asked) return failmodeRuling(failmode, code);
+  const outcome =
+    kind === 'ERR_DUO_REQUEST'
+      ? Outcome.denied
+      : before === 'deny'
+        ? Outcome.serviceError
+        : Outcome.unavailable;
+  return { outcome, code, priority: Priority.error, message: 'Error in Duo login' };
+}
