@@ -1,0 +1,154 @@
+/**
+ * What axios sends with: node:https over connections of connect.ts. Takes no redirects, no cookies, no compression and
+ * no proxy of the environment, and holds no more than 256 KiB of a reply.
+ */
+import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type AxiosAdapter, AxiosHeaders, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
+import { asDuoError, codeOf, connectTls, type Endpoint } from './connect.ts';
+import { DuoConnectionError, DuoError, DuoReplyError } from './errors.ts';
+
+/** The longest reply that is read, in bytes. */
+export const MAX_REPLY = 262_144;
+
+/** A connection broke after the request was on its way: the service may have acted on it. */
+export class DuoBrokenConnectionError extends DuoConnectionError {}
+
+/** Keeps one connection for the calls of a login; each new one is opened and judged by connect.ts. */
+class DuoAgent extends Agent {
+  readonly #endpoint: Endpoint;
+
+  constructor(endpoint: Endpoint) {
+    super({ keepAlive: true, maxFreeSockets: 1 });
+    this.#endpoint = endpoint;
+  }
+
+  override createConnection(
+    _options: unknown,
+    callback?: (error: Error | null, stream: Duplex) => void,
+  ): Duplex | null | undefined {
+    connectTls(this.#endpoint).then(
+      (socket) => callback?.(null, socket),
+      // The stream stands behind an error that says there is none: Node looks at the error alone.
+      (error: Error) => (callback as ((error: Error) => void) | undefined)?.(error),
+    );
+    return undefined;
+  }
+}
+
+/** An adapter for one service, and the way to drop its connections. */
+export interface DuoAdapter {
+  readonly adapter: AxiosAdapter;
+  readonly close: () => void;
+}
+
+export function createAdapter(endpoint: Endpoint): DuoAdapter {
+  const agent = new DuoAgent(endpoint);
+  return { adapter: (config) => send(config, agent, endpoint), close: () => agent.destroy() };
+}
+
+/** Sends one request. `config.timeout` counts from the request's end; 0 is no limit. */
+async function send(
+  config: InternalAxiosRequestConfig,
+  agent: Agent,
+  endpoint: Endpoint,
+): Promise<AxiosResponse> {
+  const { promise, resolve, reject } = Promise.withResolvers<AxiosResponse>();
+  const signal = config.signal instanceof AbortSignal ? config.signal : undefined;
+  signal?.throwIfAborted();
+  const body = typeof config.data === 'string' ? config.data : '';
+  const call = request({
+    agent,
+    host: endpoint.host,
+    port: endpoint.port,
+    method: config.method?.toUpperCase() ?? 'GET',
+    path: config.url ?? '/',
+    headers: plainHeaders(config),
+    setDefaultHeaders: false,
+    maxHeaderSize: 16_384,
+  });
+  const timers = new AbortController();
+  const abort = () => {
+    reject(signal?.reason);
+    call.destroy();
+  };
+  signal?.addEventListener('abort', abort, { once: true });
+  call.on('error', (error) => reject(failure(error, call, endpoint)));
+  call.on('finish', () => {
+    if (!config.timeout) return;
+    endpoint.clock.sleep(config.timeout, timers.signal).then(
+      () => {
+        reject(new DuoBrokenConnectionError(`Couldn't connect to ${place(endpoint)}: no reply in time`));
+        call.destroy();
+      },
+      () => {},
+    );
+  });
+  call.on('response', (reply) => {
+    readBody(reply, endpoint).then(
+      (data) => resolve({ data, ...head(reply), config, request: undefined }),
+      (error: unknown) => {
+        reject(error);
+        call.destroy();
+      },
+    );
+  });
+  call.end(body);
+  try {
+    return await promise;
+  } finally {
+    timers.abort();
+    signal?.removeEventListener('abort', abort);
+  }
+}
+
+function plainHeaders({ headers }: InternalAxiosRequestConfig): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers.toJSON()).flatMap(([name, value]) =>
+      typeof value === 'string' || typeof value === 'number' ? [[name, String(value)]] : [],
+    ),
+  );
+}
+
+function head(reply: IncomingMessage): Pick<AxiosResponse, 'status' | 'statusText' | 'headers'> {
+  const headers = new AxiosHeaders();
+  for (const [name, value] of Object.entries(reply.headers)) {
+    if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
+  }
+  return { status: reply.statusCode ?? 0, statusText: '', headers };
+}
+
+async function readBody(reply: IncomingMessage, endpoint: Endpoint): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of reply as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > MAX_REPLY) throw new DuoReplyError(`the reply is longer than ${MAX_REPLY} bytes`);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof DuoError) throw error;
+    throw broken(endpoint, error);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** What a failed request says: of the connection that was never made, or of the one that broke. */
+function failure(error: Error, call: ClientRequest, endpoint: Endpoint): DuoError {
+  if (error instanceof DuoError) return error;
+  // The service had closed the kept connection before the request reached it: as good as never sent.
+  if (call.reusedSocket && codeOf(error) === 'ECONNRESET')
+    return asDuoError(endpoint, 'Connection closed', error);
+  return broken(endpoint, error);
+}
+
+function broken(endpoint: Endpoint, error: unknown): DuoError {
+  const reason = codeOf(error).startsWith('HPE_') ? 'the reply is no HTTP' : 'Connection closed';
+  const plain = asDuoError(endpoint, reason, error);
+  return plain instanceof DuoConnectionError ? new DuoBrokenConnectionError(plain.message) : plain;
+}
+
+function place({ host, port }: Endpoint): string {
+  return `${host}:${port}`;
+}

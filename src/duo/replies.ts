@@ -1,0 +1,155 @@
+/** Duo's replies: bytes become the shapes of api.ts, or an error that names what is wrong. */
+import * as v from 'valibot';
+import { cleanText } from '../lib/text.ts';
+import type { AuthResult, AuthStatus, Factor, Preauth } from './api.ts';
+import {
+  type DuoError,
+  DuoReplyError,
+  DuoRequestError,
+  DuoServerError,
+  DuoUnauthorizedError,
+} from './errors.ts';
+
+/** One HTTP reply. */
+export interface Reply {
+  readonly status: number;
+  readonly body: string;
+}
+
+const text = v.pipe(v.string(), v.transform(cleanText));
+const optionalText = v.optional(
+  v.pipe(
+    v.nullable(text),
+    v.transform((value) => value ?? ''),
+  ),
+  '',
+);
+
+const Failure = v.object({
+  stat: v.literal('FAIL'),
+  code: v.pipe(v.number(), v.integer()),
+  message: text,
+  message_detail: optionalText,
+});
+const Success = v.object({ stat: v.literal('OK'), response: v.unknown() });
+
+const Ping = v.object({ time: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(8.64e12)) });
+const Result = v.object({ result: text });
+const Allow = v.object({ status_msg: optionalText });
+const Enroll = v.object({ status_msg: text, enroll_portal_url: v.optional(v.nullable(text)) });
+const Prompt = v.object({ prompt: v.object({ text, factors: v.record(v.string(), text) }) });
+const Verified = v.object({
+  txid: v.string(),
+  verification_code: v.union([text, v.pipe(v.number(), v.transform(String))]),
+});
+const Auth = v.object({ status: optionalText, status_msg: text });
+const Transaction = v.object({ txid: v.pipe(v.string(), v.minLength(1), v.maxLength(1024)) });
+
+/**
+ * The `response` of a reply that says OK.
+ * @throws DuoError: what else the reply says
+ */
+export function openReply({ status, body }: Reply): unknown {
+  if (status === 401) throw new DuoUnauthorizedError('Invalid ikey or skey');
+  if (status !== 200 && (status < 400 || status > 499)) throw new DuoServerError(`HTTP ${status}`);
+  const envelope = parseJson(body);
+  const failure = v.safeParse(Failure, envelope);
+  if (failure.success) throw requestError(failure.output);
+  if (status !== 200) throw new DuoRequestError(`HTTP ${status}`);
+  if (!v.is(v.object({}), envelope)) throw new DuoReplyError('invalid JSON response');
+  if (v.is(v.object({ stat: v.literal('FAIL') }), envelope)) throw missing(failure.issues, 'stat');
+  return check(Success, envelope, 'stat').response;
+}
+
+function requestError({ code, message, message_detail: detail }: v.InferOutput<typeof Failure>): DuoError {
+  return new DuoRequestError(`${code}: ${message}${detail === '' ? '' : ` (${detail})`}`);
+}
+
+/** Duo's own error code in a reply that fails; undefined where there is none. */
+export function failureCode(body: string): number | undefined {
+  const failure = v.safeParse(
+    Failure,
+    parseJson(body, () => undefined),
+  );
+  return failure.success ? failure.output.code : undefined;
+}
+
+function parseJson(body: string, otherwise?: () => undefined): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    if (otherwise !== undefined) return otherwise();
+    throw new DuoReplyError('invalid JSON response');
+  }
+}
+
+/** Unix seconds. */
+export function parsePing(response: unknown): number {
+  return check(Ping, response).time;
+}
+
+export function parsePreauth(response: unknown): Preauth {
+  const { result } = check(Result, response);
+  switch (result) {
+    case 'allow':
+    case 'deny':
+      return { result, message: check(Allow, response).status_msg };
+    case 'enroll': {
+      const { status_msg: message, enroll_portal_url: portalUrl } = check(Enroll, response);
+      return { result, message, ...(portalUrl ? { portalUrl } : {}) };
+    }
+    case 'auth':
+      return parseAsking(response);
+    default:
+      throw new DuoReplyError(`JSON invalid 'result': ${result}`);
+  }
+}
+
+function parseAsking(response: unknown): Preauth {
+  const { prompt } = check(Prompt, response);
+  const { default: defaultFactor, ...others } = prompt.factors;
+  const factors: Factor[] = Object.entries(others).map(([key, value]) => ({ key, value }));
+  const verified = v.safeParse(Verified, response);
+  return {
+    result: 'auth',
+    message: check(Allow, response).status_msg,
+    promptText: prompt.text,
+    ...(defaultFactor === undefined ? {} : { defaultFactor }),
+    factors,
+    ...(verified.success
+      ? { verifiedPush: { txid: verified.output.txid, code: verified.output.verification_code } }
+      : {}),
+  };
+}
+
+export function parseAuth(response: unknown): AuthResult {
+  const { result } = check(Result, response);
+  if (result !== 'allow' && result !== 'deny') throw new DuoReplyError(`JSON invalid 'result': ${result}`);
+  const { status, status_msg: message } = check(Auth, response);
+  return { result, status, message };
+}
+
+export function parseTransaction(response: unknown): string {
+  return check(Transaction, response).txid;
+}
+
+export function parseAuthStatus(response: unknown): AuthStatus {
+  const { result } = check(Result, response);
+  if (result !== 'allow' && result !== 'deny' && result !== 'waiting') {
+    throw new DuoReplyError(`JSON invalid 'result': ${result}`);
+  }
+  const { status, status_msg: message } = check(Auth, response);
+  return { result, status, message };
+}
+
+function check<S extends v.GenericSchema>(schema: S, value: unknown, whole = 'response'): v.InferOutput<S> {
+  const parsed = v.safeParse(schema, value);
+  if (!parsed.success) throw missing(parsed.issues, whole);
+  return parsed.output;
+}
+
+/** Names the innermost field that is missing or can't be. */
+function missing(issues: readonly v.BaseIssue<unknown>[] | undefined, whole: string): DuoReplyError {
+  const key = issues?.[0]?.path?.at(-1)?.key;
+  return new DuoReplyError(`JSON missing valid '${cleanText(typeof key === 'string' ? key : whole)}'`);
+}
