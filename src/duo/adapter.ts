@@ -2,7 +2,7 @@
  * What axios sends with: node:https over connections of connect.ts. Takes no redirects, no cookies, no compression and
  * no proxy of the environment, and holds no more than 256 KiB of a reply.
  */
-import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type AxiosAdapter, AxiosHeaders, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
 import { asDuoError, codeOf, connectTls, type Endpoint } from './connect.ts';
@@ -73,7 +73,7 @@ async function send(
     call.destroy();
   };
   signal?.addEventListener('abort', abort, { once: true });
-  call.on('error', (error) => reject(failure(error, call, endpoint)));
+  call.on('error', (error) => reject(error instanceof DuoError ? error : broken(endpoint, error)));
   call.on('finish', () => {
     if (!config.timeout) return;
     endpoint.clock.sleep(config.timeout, timers.signal).then(
@@ -134,15 +134,7 @@ async function readBody(reply: IncomingMessage, endpoint: Endpoint): Promise<str
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** What a failed request says: of the connection that was never made, or of the one that broke. */
-function failure(error: Error, call: ClientRequest, endpoint: Endpoint): DuoError {
-  if (error instanceof DuoError) return error;
-  // The service had closed the kept connection before the request reached it: as good as never sent.
-  if (call.reusedSocket && codeOf(error) === 'ECONNRESET')
-    return asDuoError(endpoint, 'Connection closed', error);
-  return broken(endpoint, error);
-}
-
+/** The error of a connection that was there and broke. Errors of connect.ts come as they are. */
 function broken(endpoint: Endpoint, error: unknown): DuoError {
   const reason = codeOf(error).startsWith('HPE_') ? 'the reply is no HTTP' : 'Connection closed';
   const plain = asDuoError(endpoint, reason, error);

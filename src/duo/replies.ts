@@ -52,13 +52,22 @@ const Transaction = v.object({ txid: v.pipe(v.string(), v.minLength(1), v.maxLen
 export function openReply({ status, body }: Reply): unknown {
   if (status === 401) throw new DuoUnauthorizedError('Invalid ikey or skey');
   if (status !== 200 && (status < 400 || status > 499)) throw new DuoServerError(`HTTP ${status}`);
+  if (status !== 200) throw refusal(status, body);
   const envelope = parseJson(body);
   const failure = v.safeParse(Failure, envelope);
   if (failure.success) throw requestError(failure.output);
-  if (status !== 200) throw new DuoRequestError(`HTTP ${status}`);
   if (!v.is(v.object({}), envelope)) throw new DuoReplyError('invalid JSON response');
   if (v.is(v.object({ stat: v.literal('FAIL') }), envelope)) throw missing(failure.issues, 'stat');
   return check(Success, envelope, 'stat').response;
+}
+
+/** A 4xx in Duo's words, or by its number where it has none. */
+function refusal(status: number, body: string): DuoError {
+  const failure = v.safeParse(
+    Failure,
+    parseJson(body, () => undefined),
+  );
+  return failure.success ? requestError(failure.output) : new DuoRequestError(`HTTP ${status}`);
 }
 
 function requestError({ code, message, message_detail: detail }: v.InferOutput<typeof Failure>): DuoError {

@@ -26,9 +26,8 @@ function encode(text: string): string {
 /** Parameters as they are signed and sent: sorted by key, encoded, joined with `&`. */
 export function encodeParameters(parameters: Parameters): string {
   return Object.entries(parameters)
-    .map(([key, value]) => [encode(key), encode(value)] as const)
     .sort(([a], [b]) => (a < b ? -1 : Number(a > b)))
-    .map(([key, value]) => `${key}=${value}`)
+    .map(([key, value]) => `${encode(key)}=${encode(value)}`)
     .join('&');
 }
 

@@ -1,0 +1,99 @@
+/** A Duo that stands on this machine: the Auth API over TLS, and a phone to answer it with. */
+import { createServer as createHttpServer } from 'node:http';
+import { createServer } from 'node:https';
+import type { AddressInfo, Server } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+import * as v from 'valibot';
+import { type Clock, systemClock } from '../lib/clock.ts';
+import { authApi } from './auth-api.ts';
+import { type CertificateKind, makeCertificates } from './certificates.ts';
+import { phonePage } from './phone.ts';
+import { Service } from './service.ts';
+import type { Application } from './signature.ts';
+import { EXAMPLE_USERS, Users, type UsersInput } from './users.ts';
+
+/** The application that clients of the simulator have to be. Made up; good for nothing else. */
+export const EXAMPLE_APPLICATION: Application = {
+  ikey: 'DISIMULATED000000000',
+  skey: 'this-is-no-secret-of-anybodys-at-all-000',
+  name: 'UNIX Application',
+};
+
+export interface SimulatorOptions {
+  readonly address?: string;
+  /** 0: any. */
+  readonly port?: number;
+  readonly phonePort?: number;
+  readonly users?: UsersInput;
+  readonly application?: Application;
+  readonly certificate?: CertificateKind;
+  /** Names beside `localhost` that the certificate is good for. */
+  readonly names?: readonly string[];
+  readonly clock?: Clock;
+}
+
+export interface Simulator {
+  readonly service: Service;
+  readonly host: string;
+  readonly port: number;
+  /** PEM of the authority that a client has to trust. */
+  readonly ca: string;
+  readonly phoneUrl: string;
+  /** A pam_duo.conf that reaches it, with `more` behind. */
+  config(cafile: string, more?: string): string;
+  close(): Promise<void>;
+}
+
+/** Starts listening. */
+export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
+  const { address = '127.0.0.1', application = EXAMPLE_APPLICATION, clock = systemClock } = options;
+  const service = new Service(application, v.parse(Users, options.users ?? EXAMPLE_USERS), clock);
+  const names = [...(options.names ?? []), 'localhost'];
+  const { ca, cert, key } = await makeCertificates(
+    options.certificate ?? 'good',
+    names,
+    [address, '127.0.0.1', '::1'],
+    Date.now(),
+  );
+  const api = createAdaptorServer({
+    fetch: authApi(service).fetch,
+    createServer,
+    serverOptions: { cert, key, requestTimeout: 0 },
+  }) as Server;
+  const phone = createAdaptorServer({
+    fetch: phonePage(service).fetch,
+    createServer: createHttpServer,
+    overrideGlobalObjects: false,
+  }) as Server;
+  const port = await listen(api, options.port ?? 0, address);
+  const phonePort = await listen(phone, options.phonePort ?? 0, address);
+  const host = names[0] ?? 'localhost';
+  return {
+    service,
+    host,
+    port,
+    ca,
+    phoneUrl: `http://${address}:${phonePort}/`,
+    config: (cafile, more = '') =>
+      `[duo]\nhost = ${host}:${port}\nikey = ${application.ikey}\nskey = ${application.skey}\ncafile = ${cafile}\n${more}\n`,
+    close: async () => {
+      await Promise.all([shut(api), shut(phone)]);
+    },
+  };
+}
+
+async function listen(server: Server, port: number, address: string): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', reject).listen(port, address, resolve);
+  await promise;
+  return (server.address() as AddressInfo).port;
+}
+
+async function shut(server: Server): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.close(() => resolve());
+  if ('closeAllConnections' in server && typeof server.closeAllConnections === 'function') {
+    server.closeAllConnections();
+  }
+  await promise;
+}

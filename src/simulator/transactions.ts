@@ -1,0 +1,160 @@
+/** Authentications under way: what was asked of whom, what the phone shows, and how it ends. */
+import { randomInt, randomUUID } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
+import type { Clock } from '../lib/clock.ts';
+import type { Device, User } from './users.ts';
+
+export type FactorKind = 'push' | 'phone' | 'sms' | 'passcode';
+
+/** What the client told about the login. */
+export interface Occasion {
+  readonly username: string;
+  readonly application: string;
+  readonly ipaddr: string;
+  readonly hostname: string;
+  readonly pushinfo: Readonly<Record<string, string>>;
+}
+
+export interface State {
+  readonly result: 'allow' | 'deny' | 'waiting';
+  readonly status: string;
+  readonly status_msg: string;
+}
+
+const PUSHED: State = {
+  result: 'waiting',
+  status: 'pushed',
+  status_msg: 'Pushed a login request to your device...',
+};
+const CALLING: State = { result: 'waiting', status: 'calling', status_msg: 'Dialing XXX-XXX-1234...' };
+const ANSWERED: State = {
+  result: 'waiting',
+  status: 'answered',
+  status_msg: "Answered. Press '#' on your phone to log in.",
+};
+const ALLOWED: State = { result: 'allow', status: 'allow', status_msg: 'Success. Logging you in...' };
+const DENIED: State = { result: 'deny', status: 'deny', status_msg: 'Login request denied.' };
+const FRAUD: State = { result: 'deny', status: 'fraud', status_msg: 'Login request reported as fraudulent.' };
+const TIMED_OUT: State = { result: 'deny', status: 'timeout', status_msg: 'Login timed out.' };
+const UNREACHABLE: State = {
+  result: 'deny',
+  status: 'push_failed',
+  status_msg: 'Unable to send a push to your device.',
+};
+
+/** Milliseconds: a push lives a minute, a call rings and is answered, a long poll is answered after a while. */
+const PUSH_LIFE_MS = 60_000;
+const RING_MS = 2_000;
+const PICK_UP_MS = 3_000;
+export const LONG_POLL_MS = 30_000;
+
+/** One authentication. Emits `change`. */
+export class Transaction extends EventEmitter {
+  readonly txid = randomUUID();
+  readonly kind: FactorKind;
+  readonly occasion: Occasion;
+  /** The code of a verified push. */
+  readonly code: string | undefined;
+  #state: State;
+  #seen: State | undefined;
+  readonly #clock: Clock;
+  readonly #over = new AbortController();
+
+  constructor(kind: FactorKind, occasion: Occasion, clock: Clock, code?: string) {
+    super();
+    this.setMaxListeners(0);
+    this.kind = kind;
+    this.occasion = occasion;
+    this.code = code;
+    this.#clock = clock;
+    this.#state = kind === 'phone' ? CALLING : PUSHED;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  get pending(): boolean {
+    return this.#state.result === 'waiting';
+  }
+
+  /** Ends it, or moves it on. What is over stays as it is. */
+  become(state: State): boolean {
+    if (!this.pending) return false;
+    this.#state = state;
+    if (!this.pending) this.#over.abort();
+    this.emit('change');
+    return true;
+  }
+
+  approve(code?: string): boolean {
+    if (this.code !== undefined && code !== this.code) return false;
+    return this.become(ALLOWED);
+  }
+
+  deny(): boolean {
+    return this.become(DENIED);
+  }
+
+  reportFraud(): boolean {
+    return this.become(FRAUD);
+  }
+
+  /** Lets the phone do what its owner does. */
+  start({ phone }: User): void {
+    void this.#live(phone);
+  }
+
+  async #live(phone: User['phone']): Promise<void> {
+    try {
+      if (this.kind === 'phone' && phone !== 'unreachable') {
+        await this.#clock.sleep(RING_MS, this.#over.signal);
+        this.become(ANSWERED);
+        await this.#clock.sleep(PICK_UP_MS, this.#over.signal);
+      }
+      if (phone === 'approve') this.approve(this.code);
+      else if (phone === 'deny') this.deny();
+      else if (phone === 'fraud') this.reportFraud();
+      else if (phone === 'unreachable') this.become(UNREACHABLE);
+      await this.#clock.sleep(PUSH_LIFE_MS, this.#over.signal);
+      this.become(TIMED_OUT);
+    } catch {
+      // It is over.
+    }
+  }
+
+  /** The state, as soon as it is another than the one that was told last; undefined when nothing changed in time. */
+  async news(): Promise<State | undefined> {
+    if (this.#seen === this.#state) {
+      const waiting = new AbortController();
+      const late = this.#clock.sleep(LONG_POLL_MS, waiting.signal).catch(() => {});
+      await Promise.race([once(this, 'change', { signal: waiting.signal }).catch(() => {}), late]);
+      waiting.abort();
+    }
+    if (this.#seen === this.#state) return undefined;
+    this.#seen = this.#state;
+    return this.#state;
+  }
+
+  /** How it ended. */
+  async end(): Promise<State> {
+    while (this.pending) await once(this, 'change');
+    return this.#state;
+  }
+}
+
+/** A code for a verified push. */
+export function newCode(): string {
+  return String(randomInt(100, 1000));
+}
+
+/** Shows which devices of a user can do what, in the order of Duo's menu. */
+export function factorsOf(devices: readonly Device[]): { readonly value: string; readonly text: string }[] {
+  return (['push', 'phone', 'sms'] as const).flatMap((kind) =>
+    devices
+      .filter((device) => device[kind])
+      .map(({ name }, index) => ({ value: `${kind}${index + 1}`, text: `${LABELS[kind]} ${name}` })),
+  );
+}
+
+const LABELS = { push: 'Duo Push to', phone: 'Phone call to', sms: 'SMS passcodes to' } as const;

@@ -1,0 +1,43 @@
+/** A simulator and a client that is set up for it. */
+import { type ClientOptions, createClient } from '../../src/duo/client.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { Secret } from '../../src/lib/secret.ts';
+import {
+  EXAMPLE_APPLICATION,
+  type Simulator,
+  type SimulatorOptions,
+  startSimulator,
+} from '../../src/simulator/simulator.ts';
+
+export interface Teardown {
+  teardown(end: () => Promise<void>): void;
+}
+
+/** Starts a simulator that ends with the test. */
+export async function simulatorFor(t: Teardown, options: SimulatorOptions = {}): Promise<Simulator> {
+  const simulator = await startSimulator(options);
+  t.teardown(() => simulator.close());
+  return simulator;
+}
+
+/** A client that trusts the simulator; `notices` collects what it has to say. */
+export function clientFor(simulator: Simulator, options: Partial<ClientOptions> = {}) {
+  const notices: string[] = [];
+  const client = createClient({
+    host: simulator.host,
+    port: simulator.port,
+    ikey: EXAMPLE_APPLICATION.ikey,
+    skey: new Secret(EXAMPLE_APPLICATION.skey),
+    trust: { kind: 'authorities', pem: [simulator.ca] },
+    timeout: 0,
+    userAgent: 'test/1 (test) libduo/1',
+    clock: systemClock,
+    notify: (text) => notices.push(text),
+    random: () => 0,
+    ...options,
+  });
+  return { client, notices };
+}
+
+/** For calls that nobody gives up. */
+export const never: AbortSignal = new AbortController().signal;
