@@ -1,0 +1,13 @@
+/** The command-line tool's subcommands. */
+import { Command } from 'commander';
+import { RELEASE } from '../lib/release.ts';
+import { simulateCommand } from './simulate.ts';
+
+export async function runCommands(argv: readonly string[]): Promise<void> {
+  const program = new Command('duo-ts')
+    .description('Tools around pam_duo_ts, the Duo second factor for PAM.')
+    .version(RELEASE)
+    .addHelpText('after', '\nThe PAM module starts `duo-ts engine` for each login; nobody else has to.')
+    .addCommand(simulateCommand());
+  await program.parseAsync([...argv]);
+}

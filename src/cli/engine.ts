@@ -1,0 +1,35 @@
+/** `duo-ts engine`: serves the one login whose socket is descriptor 3, and ends with it. */
+import { fstatSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { finished } from 'node:stream/promises';
+import { serveLogin } from '../bridge/link.ts';
+import { systemClock } from '../lib/clock.ts';
+import { RELEASE } from '../lib/release.ts';
+import { openDuo } from '../login/open-duo.ts';
+import { pamLogin } from '../login/pam.ts';
+import { localAddress } from '../policy/origin.ts';
+
+/** Where the host puts the login's socket. */
+const SOCKET = 3;
+
+export async function runEngine(): Promise<void> {
+  process.permission?.drop('fs.write');
+  if (!isSocket(SOCKET)) {
+    process.stderr.write(
+      'duo-ts engine: descriptor 3 is no socket; the PAM module starts the engine, nobody else\n',
+    );
+    process.exit(2);
+  }
+  const socket = new Socket({ fd: SOCKET, readable: true, writable: true });
+  await serveLogin(socket, pamLogin({ openDuo, localAddress }), { clock: systemClock, release: RELEASE });
+  await finished(socket, { readable: false }).catch(() => {});
+  process.exit(0);
+}
+
+function isSocket(fd: number): boolean {
+  try {
+    return fstatSync(fd).isSocket();
+  } catch {
+    return false;
+  }
+}
