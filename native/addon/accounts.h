@@ -1,0 +1,12 @@
+// passwd and group entries, and the host's name, as the system's name service has them.
+#ifndef ACCOUNTS_H
+#define ACCOUNTS_H
+
+#include <napi.h>
+
+Napi::Value accounts_user_by_name(const Napi::CallbackInfo &info);
+Napi::Value accounts_user_by_id(const Napi::CallbackInfo &info);
+Napi::Value accounts_group_by_name(const Napi::CallbackInfo &info);
+Napi::Value accounts_canonical_host_name(const Napi::CallbackInfo &info);
+
+#endif

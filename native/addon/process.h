@@ -1,0 +1,10 @@
+// This process and the one at the other end of a socket.
+#ifndef PROCESS_H
+#define PROCESS_H
+
+#include <napi.h>
+
+Napi::Value process_peer_credentials(const Napi::CallbackInfo &info);
+Napi::Value process_harden(const Napi::CallbackInfo &info);
+
+#endif

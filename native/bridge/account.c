@@ -1,0 +1,144 @@
+#include "account.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <netdb.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Entries of a directory service can be long; past this they are refused. */
+#define MAX_ENTRY (1024 * 1024)
+#define MAX_GROUPS 65536
+
+static char *group_name(gid_t gid) {
+    struct group entry;
+    struct group *result = NULL;
+    char *name = NULL;
+    for (size_t size = 1024; size <= MAX_ENTRY; size *= 4) {
+        char *buffer = malloc(size);
+        if (buffer == NULL)
+            return NULL;
+        int error = getgrgid_r(gid, &entry, buffer, size, &result);
+        if (error == 0 && result != NULL)
+            name = strdup(result->gr_name);
+        free(buffer);
+        if (error != ERANGE)
+            break;
+    }
+    if (name == NULL) {
+        char number[32];
+        snprintf(number, sizeof number, "%u", (unsigned)gid);
+        name = strdup(number);
+    }
+    return name;
+}
+
+/* NULL, or why the groups could not be read. */
+static const char *read_groups(struct bridge_account *account, gid_t primary) {
+    int count = 64;
+    gid_t *gids = NULL;
+    const char *error = "out of memory";
+
+    for (;;) {
+        int wanted = count;
+        gid_t *grown = realloc(gids, (size_t)count * sizeof *gids);
+        if (grown == NULL)
+            goto out;
+        gids = grown;
+        if (getgrouplist(account->name, primary, gids, &wanted) >= 0) {
+            count = wanted;
+            break;
+        }
+        count = wanted > count ? wanted : count * 2;
+        if (count > MAX_GROUPS) {
+            error = "too many groups";
+            goto out;
+        }
+    }
+    account->groups = calloc((size_t)count + 1, sizeof *account->groups);
+    if (account->groups == NULL)
+        goto out;
+    for (int i = 0; i < count; i++) {
+        account->groups[account->group_count] = group_name(gids[i]);
+        if (account->groups[account->group_count] == NULL)
+            goto out;
+        account->group_count++;
+    }
+    error = NULL;
+out:
+    free(gids);
+    return error;
+}
+
+static bool fill(struct bridge_account *account, const struct passwd *entry) {
+    account->name = strdup(entry->pw_name);
+    account->gecos = strdup(entry->pw_gecos == NULL ? "" : entry->pw_gecos);
+    account->uid = entry->pw_uid;
+    if (account->name == NULL || account->gecos == NULL) {
+        account_free(account);
+        return false;
+    }
+    account->groups_error = read_groups(account, entry->pw_gid);
+    return true;
+}
+
+/* By name where there is one, else by uid. */
+static bool look_up(struct bridge_account *account, const char *name, uid_t uid) {
+    memset(account, 0, sizeof *account);
+    for (size_t size = 4096; size <= MAX_ENTRY; size *= 4) {
+        struct passwd entry;
+        struct passwd *result = NULL;
+        char *buffer = malloc(size);
+        if (buffer == NULL)
+            return false;
+        int error = name != NULL ? getpwnam_r(name, &entry, buffer, size, &result)
+                                 : getpwuid_r(uid, &entry, buffer, size, &result);
+        bool found = error == 0 && result != NULL && fill(account, result);
+        free(buffer);
+        if (error != ERANGE)
+            return found;
+    }
+    return false;
+}
+
+bool account_by_name(struct bridge_account *account, const char *name) {
+    return look_up(account, name, 0);
+}
+
+bool account_by_uid(struct bridge_account *account, uid_t uid) {
+    return look_up(account, NULL, uid);
+}
+
+void account_free(struct bridge_account *account) {
+    for (size_t i = 0; i < account->group_count; i++)
+        free(account->groups[i]);
+    free(account->groups);
+    free(account->name);
+    free(account->gecos);
+    memset(account, 0, sizeof *account);
+}
+
+char *account_host_name(void) {
+    char name[HOST_NAME_MAX + 1];
+    struct addrinfo hints;
+    struct addrinfo *found = NULL;
+    char *result = NULL;
+
+    if (gethostname(name, sizeof name) < 0)
+        return strdup("localhost");
+    name[sizeof name - 1] = '\0';
+    memset(&hints, 0, sizeof hints);
+    hints.ai_flags = AI_CANONNAME;
+    hints.ai_socktype = SOCK_STREAM;
+    /* A name with a dot is taken for canonical: no login waits for a name server to say so. */
+    if (strchr(name, '.') == NULL && getaddrinfo(name, NULL, &hints, &found) == 0 && found->ai_canonname != NULL)
+        result = strdup(found->ai_canonname);
+    if (found != NULL)
+        freeaddrinfo(found);
+    return result != NULL ? result : strdup(name);
+}

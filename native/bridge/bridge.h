@@ -1,0 +1,94 @@
+/* One login, from the host's side of PROTOCOL.md: facts to the engine, conversation back and forth, one verdict. */
+#ifndef BRIDGE_H
+#define BRIDGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The engine of an installed system; a build in a checkout has that checkout's. */
+#ifndef DUO_TS_ENGINE
+#define DUO_TS_ENGINE "/usr/libexec/duo-ts/duo-ts"
+#endif
+
+/* Milliseconds for a whole login, below sshd's LoginGraceTime; the engine gets less, so that its answer comes first. */
+#ifndef BRIDGE_DEADLINE_MS
+#define BRIDGE_DEADLINE_MS 110000
+#endif
+#ifndef BRIDGE_ENGINE_MARGIN_MS
+#define BRIDGE_ENGINE_MARGIN_MS 5000
+#endif
+
+/* Milliseconds without a sign of life after which an engine hangs. */
+#ifndef BRIDGE_SILENCE_MS
+#define BRIDGE_SILENCE_MS 15000
+#endif
+
+enum bridge_outcome {
+    BRIDGE_NO_OUTCOME = 0,
+    BRIDGE_PASS = 1,
+    BRIDGE_MAX_TRIES = 2,
+    BRIDGE_DENIED = 3,
+    BRIDGE_ABORTED = 4,
+    BRIDGE_UNAVAILABLE = 5,
+    BRIDGE_USER_UNKNOWN = 6,
+    BRIDGE_SERVICE_ERROR = 7,
+};
+
+enum bridge_channel { BRIDGE_LOG = 0, BRIDGE_STDERR = 1 };
+
+/* A passwd entry with its groups, as the host's name service gave it. name is NULL when there is none. */
+struct bridge_account {
+    char *name;
+    uid_t uid;
+    char *gecos;
+    char **groups;
+    size_t group_count;
+    /* Why the groups could not be read; NULL when they were. */
+    const char *groups_error;
+};
+
+struct bridge_facts {
+    const char *program;
+    const char *service;
+    const char *user;
+    const char *rhost;
+    const char *tty;
+    bool silent;
+    bool no_conversation;
+    uid_t caller_uid;
+    struct bridge_account account;
+    struct bridge_account caller;
+    const char *command;
+    const char *config_path;
+    const char *config_text;
+    size_t config_length;
+    const char *host_name;
+};
+
+/* What the host does for the engine. Texts are valid UTF-8. */
+struct bridge_host {
+    void *context;
+    /* Asks; returns the answer in malloc'd memory, or NULL when there is none. */
+    char *(*prompt)(void *context, const char *text, bool echo);
+    void (*status)(void *context, const char *text);
+    void (*log)(void *context, int priority, enum bridge_channel channel, const char *text);
+};
+
+struct bridge_verdict {
+    enum bridge_outcome outcome;
+    /* duo_code_t of duo(3). */
+    uint32_t code;
+    /* False: the engine gave none, and `error` says why, for the host's log. */
+    bool from_engine;
+    /* The signal that ended the login; 0 for none. */
+    int signal;
+    char error[512];
+};
+
+/* Runs one login with the engine at this absolute path. The verdict starts as a denial and is filled in on every way out. */
+void bridge_login(const struct bridge_facts *facts, const struct bridge_host *host, const char *engine_path,
+                  struct bridge_verdict *verdict);
+
+#endif

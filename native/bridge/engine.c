@@ -1,0 +1,467 @@
+#include "engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <libgen.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <pwd.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x00001000
+#endif
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+#ifndef __WALL
+#define __WALL 0x40000000
+#endif
+
+/* The user that engines of a privileged host run as, and the one to make do with. */
+#define ENGINE_USER "duo"
+#define ENGINE_USER_FALLBACK "nobody"
+
+/* Below this many descriptors a resolver can't open its files, and a name that exists seems not to. */
+#define ENGINE_MIN_FILES 64
+
+/* Milliseconds for an engine that hung up to end by itself, and for one that was killed. */
+#define ENGINE_LEAVE_MS 500
+#define ENGINE_KILL_MS 5000
+
+/* Where the child keeps what it will need, out of the way of 0 to 4. */
+#define ENGINE_HIGH_FD 10
+#define ENGINE_SOCKET_FD 3
+#define ENGINE_PROGRAM_FD 4
+
+/* What the child was doing when it failed. */
+enum engine_step {
+    STEP_FILES,
+    STEP_LIMITS,
+    STEP_USER,
+    STEP_PRIVILEGES,
+    STEP_PARENT,
+    STEP_EXECUTE,
+};
+
+struct engine_report {
+    int step;
+    int error;
+};
+
+struct engine_plan {
+    int program;
+    int socket;
+    int report;
+    bool drop;
+    uid_t uid;
+    gid_t gid;
+    bool privileged;
+    pid_t parent;
+};
+
+static const char *step_name(int step) {
+    switch (step) {
+    case STEP_FILES:
+        return "its descriptors could not be set";
+    case STEP_LIMITS:
+        return "its resource limits are too small or could not be set";
+    case STEP_USER:
+        return "its user could not be changed";
+    case STEP_PRIVILEGES:
+        return "it could not give up privileges";
+    case STEP_PARENT:
+        return "its host is gone";
+    case STEP_EXECUTE:
+        return "it could not be executed";
+    default:
+        return "it failed";
+    }
+}
+
+/* ---- the child: system calls only, since another thread of the host may hold any lock ---- */
+
+static _Noreturn void child_fail(const struct engine_plan *plan, int report_fd, enum engine_step step) {
+    struct engine_report report = {(int)step, errno};
+    ssize_t written = write(report_fd >= 0 ? report_fd : plan->report, &report, sizeof report);
+    _exit(written == (ssize_t)sizeof report ? 125 : 124);
+}
+
+/* Signals as a fresh process has them: what the host ignores or blocks would be inherited. */
+static void child_reset_signals(void) {
+    struct sigaction plain;
+    memset(&plain, 0, sizeof plain);
+    plain.sa_handler = SIG_DFL;
+    for (int number = 1; number < NSIG; number++)
+        (void)sigaction(number, &plain, NULL);
+    sigset_t none;
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static bool set_limit(int resource, rlim_t wanted, bool privileged) {
+    struct rlimit limit;
+    if (getrlimit((__rlimit_resource_t)resource, &limit) < 0)
+        return false;
+    if (privileged && limit.rlim_max != RLIM_INFINITY && (wanted == RLIM_INFINITY || limit.rlim_max < wanted)) {
+        struct rlimit raised = {wanted, wanted};
+        if (setrlimit((__rlimit_resource_t)resource, &raised) == 0)
+            return true;
+    }
+    limit.rlim_cur = limit.rlim_max == RLIM_INFINITY || wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    return setrlimit((__rlimit_resource_t)resource, &limit) == 0;
+}
+
+/* Whoever calls a setuid host has chosen its limits. They may keep a login from working; here they are undone where that
+ * is allowed, and refused where they are so small that the engine could mistake them for Duo's absence. */
+static bool child_set_limits(bool privileged) {
+    static const int unlimited[] = {RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_NPROC};
+    for (size_t i = 0; i < sizeof unlimited / sizeof *unlimited; i++) {
+        if (!set_limit(unlimited[i], RLIM_INFINITY, privileged))
+            return false;
+    }
+    if (!set_limit(RLIMIT_STACK, 8 * 1024 * 1024, privileged) || !set_limit(RLIMIT_NOFILE, 1024, privileged))
+        return false;
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return false;
+    if (files.rlim_cur < ENGINE_MIN_FILES) {
+        errno = EMFILE;
+        return false;
+    }
+    /* One byte, not none: a core_pattern that is a pipe ignores 0 and heeds 1. */
+    struct rlimit core = {1, 1};
+    struct rlimit none = {0, 0};
+    return setrlimit(RLIMIT_CORE, &core) == 0 || setrlimit(RLIMIT_CORE, &none) == 0;
+}
+
+static bool child_close_from(unsigned int first) {
+    if (syscall(SYS_close_range, first, ~0U, 0) == 0)
+        return true;
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return false;
+    rlim_t end = files.rlim_max == RLIM_INFINITY || files.rlim_max > 1048576 ? 1048576 : files.rlim_max;
+    for (rlim_t fd = first; fd < end; fd++)
+        close((int)fd);
+    return true;
+}
+
+/* 0 to 2: nothing; 3: the socket; 4: the program, closed by execution; 5: the report, closed by execution. */
+static int child_set_files(const struct engine_plan *plan) {
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int high_null = null < 0 ? -1 : fcntl(null, F_DUPFD_CLOEXEC, ENGINE_HIGH_FD);
+    int socket = fcntl(plan->socket, F_DUPFD_CLOEXEC, ENGINE_HIGH_FD);
+    int program = fcntl(plan->program, F_DUPFD_CLOEXEC, ENGINE_HIGH_FD);
+    int report = fcntl(plan->report, F_DUPFD_CLOEXEC, ENGINE_HIGH_FD);
+    if (high_null < 0 || socket < 0 || program < 0 || report < 0)
+        return -1;
+    for (int fd = 0; fd <= 2; fd++) {
+        if (dup2(high_null, fd) < 0)
+            return -1;
+    }
+    if (dup2(socket, ENGINE_SOCKET_FD) < 0 || dup3(program, ENGINE_PROGRAM_FD, O_CLOEXEC) < 0 ||
+        dup3(report, ENGINE_PROGRAM_FD + 1, O_CLOEXEC) < 0)
+        return -1;
+    return child_close_from(ENGINE_PROGRAM_FD + 2) ? ENGINE_PROGRAM_FD + 1 : -1;
+}
+
+/* Raw calls: glibc's would first ask every thread of the host to follow, and those are not here. */
+static bool child_drop(uid_t uid, gid_t gid) {
+    if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, gid, gid, gid) < 0 ||
+        syscall(SYS_setresuid, uid, uid, uid) < 0)
+        return false;
+    /* Dropped for good: there must be no way back. */
+    if (uid != 0 && (syscall(SYS_setresuid, -1, 0, -1) == 0 || syscall(SYS_setresuid, 0, -1, -1) == 0)) {
+        errno = EPERM;
+        return false;
+    }
+    if (gid != 0 && (syscall(SYS_setresgid, -1, 0, -1) == 0 || syscall(SYS_setresgid, 0, -1, -1) == 0)) {
+        errno = EPERM;
+        return false;
+    }
+    return true;
+}
+
+static _Noreturn void child_run(const struct engine_plan *plan) {
+    static char *const arguments[] = {(char *)"duo-ts", (char *)"engine", NULL};
+    static char *const environment[] = {(char *)"PATH=/usr/bin:/bin", (char *)"LANG=C.UTF-8", (char *)"HOME=/", NULL};
+    child_reset_signals();
+    if (!child_set_limits(plan->privileged))
+        child_fail(plan, -1, STEP_LIMITS);
+    int report = child_set_files(plan);
+    if (report < 0)
+        child_fail(plan, -1, STEP_FILES);
+    /* A session of its own: ^C at the terminal is the host's affair. */
+    (void)setsid();
+    (void)umask(077);
+    if (chdir("/") < 0)
+        child_fail(plan, report, STEP_FILES);
+    if (plan->drop && !child_drop(plan->uid, plan->gid))
+        child_fail(plan, report, STEP_USER);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        child_fail(plan, report, STEP_PRIVILEGES);
+    /* After the change of user, which would undo it. The host may have died before. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || syscall(SYS_getppid) != plan->parent)
+        child_fail(plan, report, STEP_PARENT);
+    (void)syscall(SYS_execveat, ENGINE_PROGRAM_FD, "", arguments, environment, AT_EMPTY_PATH);
+    child_fail(plan, report, STEP_EXECUTE);
+}
+
+/* ---- the host ---- */
+
+/* Standard descriptors may be closed in the host; what takes their place would be written to by others. */
+static int lift(int fd) {
+    if (fd < 0 || fd > 2)
+        return fd;
+    int lifted = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    int error = errno;
+    close(fd);
+    errno = error;
+    return lifted;
+}
+
+static void close_fd(int *fd) {
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static bool is_safe(const struct stat *status) {
+    bool own = status->st_uid == geteuid() && getuid() == geteuid();
+    return (status->st_uid == 0 || own) && (status->st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+/* Opens the program and judges what was opened, and the directory that it was found in. */
+static int open_program(const char *path, char *why, size_t why_size) {
+    char directory_copy[PATH_MAX];
+    char name_copy[PATH_MAX];
+    struct stat status;
+    int directory = -1;
+    int program = -1;
+    int result = -1;
+
+    if (path[0] != '/' || strlen(path) >= sizeof directory_copy) {
+        snprintf(why, why_size, "%.200s is no absolute path", path);
+        return -1;
+    }
+    memcpy(directory_copy, path, strlen(path) + 1);
+    memcpy(name_copy, path, strlen(path) + 1);
+    const char *directory_name = dirname(directory_copy);
+    const char *name = basename(name_copy);
+
+    directory = lift(open(directory_name, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (directory < 0 || fstat(directory, &status) < 0) {
+        snprintf(why, why_size, "directory %.200s: %s", directory_name, strerror(errno));
+        goto out;
+    }
+    if (!is_safe(&status)) {
+        snprintf(why, why_size, "directory %.200s must be owned by root and writable by nobody else", directory_name);
+        goto out;
+    }
+    program = lift(openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (program < 0 || fstat(program, &status) < 0) {
+        snprintf(why, why_size, "%.200s: %s", path, strerror(errno));
+        goto out;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        snprintf(why, why_size, "%.200s is no regular file", path);
+        goto out;
+    }
+    if (!is_safe(&status)) {
+        snprintf(why, why_size, "%.200s must be owned by root and writable by nobody else", path);
+        goto out;
+    }
+    result = program;
+    program = -1;
+out:
+    close_fd(&program);
+    close_fd(&directory);
+    return result;
+}
+
+/* Finds the user to run as. */
+static bool plan_user(struct engine_plan *plan, struct engine *engine, char *why, size_t why_size) {
+    static const char *const names[] = {ENGINE_USER, ENGINE_USER_FALLBACK};
+    char *buffer = NULL;
+    bool found = false;
+    const size_t size = 65536;
+
+    plan->privileged = geteuid() == 0;
+    if (!plan->privileged) {
+        /* An unprivileged host that is setuid to somebody would run the engine with its caller's trust. */
+        found = getuid() == geteuid() && getgid() == getegid();
+        if (!found)
+            snprintf(why, why_size, "a host that is setuid or setgid to another user than root can't run an engine");
+        return found;
+    }
+    buffer = malloc(size);
+    if (buffer == NULL) {
+        snprintf(why, why_size, "out of memory");
+        return false;
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names && !found; i++) {
+        struct passwd entry;
+        struct passwd *result = NULL;
+        if (getpwnam_r(names[i], &entry, buffer, size, &result) == 0 && result != NULL && result->pw_uid != 0 &&
+            result->pw_gid != 0) {
+            plan->drop = true;
+            plan->uid = result->pw_uid;
+            plan->gid = result->pw_gid;
+            engine->user = names[i];
+            found = true;
+        }
+    }
+    if (!found)
+        snprintf(why, why_size, "there is neither a user %s nor a user %s to run it as", ENGINE_USER,
+                 ENGINE_USER_FALLBACK);
+    free(buffer);
+    return found;
+}
+
+/* A child that the host's wait() does not see: its end sends no signal. Kernels before 5.2 give no pidfd. */
+static pid_t spawn(int *pidfd) {
+    *pidfd = -1;
+    return (pid_t)syscall(SYS_clone, (unsigned long)CLONE_PIDFD, NULL, pidfd, NULL, NULL);
+}
+
+bool engine_start(struct engine *engine, const char *path, char *why, size_t why_size) {
+    struct engine_plan plan = {.program = -1, .socket = -1, .report = -1, .parent = getpid()};
+    int sockets[2] = {-1, -1};
+    int reports[2] = {-1, -1};
+    sigset_t all;
+    sigset_t before;
+    bool started = false;
+
+    *engine = ENGINE_NONE;
+    plan.program = open_program(path, why, why_size);
+    if (plan.program < 0 || !plan_user(&plan, engine, why, why_size))
+        goto out;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0 ||
+        pipe2(reports, O_CLOEXEC | O_NONBLOCK) < 0) {
+        snprintf(why, why_size, "%s", strerror(errno));
+        goto out;
+    }
+    for (int i = 0; i < 2; i++) {
+        sockets[i] = lift(sockets[i]);
+        reports[i] = lift(reports[i]);
+    }
+    if (sockets[0] < 0 || sockets[1] < 0 || reports[0] < 0 || reports[1] < 0) {
+        snprintf(why, why_size, "%s", strerror(errno));
+        goto out;
+    }
+    plan.socket = sockets[1];
+    plan.report = reports[1];
+
+    /* No handler of the host's may run in the child. */
+    sigfillset(&all);
+    if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) {
+        snprintf(why, why_size, "signals could not be blocked");
+        goto out;
+    }
+    pid_t pid = spawn(&engine->pidfd);
+    if (pid == 0)
+        child_run(&plan);
+    int error = errno;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (pid < 0) {
+        snprintf(why, why_size, "no process could be made: %s", strerror(error));
+        goto out;
+    }
+    engine->pid = pid;
+    engine->pidfd = lift(engine->pidfd);
+    engine->socket = sockets[0];
+    engine->report = reports[0];
+    sockets[0] = -1;
+    reports[0] = -1;
+    started = true;
+out:
+    for (int i = 0; i < 2; i++) {
+        close_fd(&sockets[i]);
+        close_fd(&reports[i]);
+    }
+    close_fd(&plan.program);
+    return started;
+}
+
+static void send_kill(const struct engine *engine) {
+    if (engine->pidfd < 0 || syscall(SYS_pidfd_send_signal, engine->pidfd, SIGKILL, NULL, 0) < 0)
+        (void)kill(engine->pid, SIGKILL);
+}
+
+static bool reap(const struct engine *engine, siginfo_t *info, int options) {
+    memset(info, 0, sizeof *info);
+    int result;
+    do {
+        result = -1;
+        errno = EINVAL;
+        if (engine->pidfd >= 0)
+            result = waitid((idtype_t)P_PIDFD, (id_t)engine->pidfd, info, WEXITED | __WALL | options);
+        if (result < 0 && errno == EINVAL)
+            result = waitid(P_PID, (id_t)engine->pid, info, WEXITED | __WALL | options);
+    } while (result < 0 && errno == EINTR);
+    return result == 0 && info->si_pid != 0;
+}
+
+/* Waits until it has ended, but not forever: not even a killed process ends while a device holds it. */
+static bool reap_within(const struct engine *engine, siginfo_t *info, int milliseconds) {
+    if (engine->pidfd >= 0) {
+        struct pollfd ended = {.fd = engine->pidfd, .events = POLLIN};
+        int ready;
+        do {
+            ready = poll(&ended, 1, milliseconds);
+        } while (ready < 0 && errno == EINTR);
+        return reap(engine, info, WNOHANG);
+    }
+    for (int waited = 0; waited <= milliseconds; waited += 5) {
+        struct timespec pause = {0, 5 * 1000 * 1000};
+        if (reap(engine, info, WNOHANG))
+            return true;
+        (void)nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
+static void describe(const struct engine *engine, const siginfo_t *info, char *how, size_t how_size) {
+    struct engine_report report;
+    if (engine->report >= 0 && read(engine->report, &report, sizeof report) == (ssize_t)sizeof report)
+        snprintf(how, how_size, "%s: %s", step_name(report.step), strerror(report.error));
+    else if (info->si_code == CLD_EXITED)
+        snprintf(how, how_size, "it exited with %d", info->si_status);
+    else
+        snprintf(how, how_size, "it was killed by signal %d", info->si_status);
+}
+
+void engine_end(struct engine *engine, bool at_once, char *how, size_t how_size) {
+    siginfo_t info;
+    if (how != NULL && how_size > 0)
+        how[0] = '\0';
+    if (engine->pid > 0) {
+        bool reaped = !at_once && reap_within(engine, &info, ENGINE_LEAVE_MS);
+        if (reaped && how != NULL)
+            describe(engine, &info, how, how_size);
+        if (!reaped) {
+            send_kill(engine);
+            (void)reap_within(engine, &info, ENGINE_KILL_MS);
+        }
+    }
+    close_fd(&engine->socket);
+    close_fd(&engine->report);
+    close_fd(&engine->pidfd);
+    *engine = ENGINE_NONE;
+}

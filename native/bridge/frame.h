@@ -1,0 +1,122 @@
+/* The bytes of the bridge: PROTOCOL.md in C. Pure: no sockets, no policy. */
+#ifndef FRAME_H
+#define FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FRAME_VERSION 1
+#define FRAME_MAX_FACTS 262144
+#define FRAME_MAX 16384
+#define FRAME_MAX_CONFIG 65536
+
+enum frame_type {
+    FRAME_HOST_HELLO = 1,
+    FRAME_FACTS = 2,
+    FRAME_ANSWER = 3,
+    FRAME_CANCEL = 4,
+    FRAME_ENGINE_HELLO = 65,
+    FRAME_PROMPT = 66,
+    FRAME_STATUS = 67,
+    FRAME_LOG = 68,
+    FRAME_HEARTBEAT = 69,
+    FRAME_VERDICT = 70,
+};
+
+enum frame_tag {
+    TAG_VERSION = 1,
+    TAG_RELEASE = 2,
+    TAG_PROGRAM = 16,
+    TAG_SERVICE = 17,
+    TAG_USER = 18,
+    TAG_RHOST = 19,
+    TAG_TTY = 20,
+    TAG_FLAGS = 22,
+    TAG_CALLER_UID = 23,
+    TAG_ACCOUNT_NAME = 24,
+    TAG_ACCOUNT_UID = 25,
+    TAG_ACCOUNT_GECOS = 26,
+    TAG_ACCOUNT_GROUP = 27,
+    TAG_ACCOUNT_GROUPS_ERROR = 28,
+    TAG_CALLER_NAME = 29,
+    TAG_CALLER_GECOS = 30,
+    TAG_CALLER_GROUP = 31,
+    TAG_CALLER_GROUPS_ERROR = 32,
+    TAG_COMMAND = 33,
+    TAG_CONFIG_PATH = 34,
+    TAG_CONFIG_TEXT = 35,
+    TAG_HOST_NAME = 36,
+    TAG_DEADLINE = 37,
+    TAG_TEXT = 48,
+    TAG_FAILED = 49,
+    TAG_SIGNAL = 50,
+    TAG_ECHO = 51,
+    TAG_PRIORITY = 52,
+    TAG_CHANNEL = 53,
+    TAG_OUTCOME = 54,
+    TAG_CODE = 55,
+    TAG_STAGE = 56,
+    TAG_ERROR = 57,
+};
+
+/* A frame in the making. Starts zeroed; the first failure (memory, length) sticks until frame_end tells of it. */
+struct frame_writer {
+    unsigned char *data;
+    size_t length;
+    size_t capacity;
+    bool failed;
+};
+
+void frame_begin(struct frame_writer *writer, enum frame_type type);
+void frame_number(struct frame_writer *writer, enum frame_tag tag, uint32_t value);
+void frame_bytes(struct frame_writer *writer, enum frame_tag tag, const void *value, size_t length);
+/* Leaves the field out when value is NULL. */
+void frame_text(struct frame_writer *writer, enum frame_tag tag, const char *value);
+/* Fills in the length. False: the frame could not be made, or is longer than its type may be. */
+bool frame_end(struct frame_writer *writer);
+/* Zeroes what was in it. */
+void frame_free(struct frame_writer *writer);
+
+/* One frame of the engine's, taken apart. Texts point into the reader and are not terminated. */
+struct frame_text_field {
+    const char *data;
+    size_t length;
+    bool present;
+};
+
+struct frame_message {
+    enum frame_type type;
+    uint32_t version;
+    uint32_t echo;
+    uint32_t priority;
+    uint32_t channel;
+    uint32_t outcome;
+    uint32_t code;
+    struct frame_text_field release;
+    struct frame_text_field text;
+    struct frame_text_field stage;
+    struct frame_text_field error;
+};
+
+/* What has arrived of the engine's frames: never more than one frame's worth is asked for. Starts zeroed. */
+struct frame_reader {
+    unsigned char data[4 + FRAME_MAX];
+    size_t length;
+    size_t used;
+};
+
+enum frame_result { FRAME_NONSENSE = -1, FRAME_INCOMPLETE = 0, FRAME_COMPLETE = 1 };
+
+/* Room for bytes from the socket; never 0 after FRAME_INCOMPLETE. */
+size_t frame_room(struct frame_reader *reader, unsigned char **room);
+/* Tells that so many bytes were put there. */
+void frame_arrived(struct frame_reader *reader, size_t length);
+/* Takes the next frame apart. The message is good until the reader is used again. On FRAME_NONSENSE *why says what is
+ * wrong. */
+enum frame_result frame_next(struct frame_reader *reader, struct frame_message *message, const char **why);
+
+/* A text as a C string, to be freed; NULL when there is no memory. An absent text is "". */
+char *frame_dup(const struct frame_text_field *text);
+
+#endif

@@ -1,0 +1,19 @@
+/* The configuration's text, read through a descriptor that has been judged. */
+#ifndef CONFIG_FILE_H
+#define CONFIG_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct config_file {
+    char *text;
+    size_t length;
+};
+
+/* Reads the file at path. False: *why holds the sentence for the log. */
+bool config_file_read(struct config_file *file, const char *path, char *why, size_t why_size);
+
+/* Zeroes the text: it holds skey. */
+void config_file_free(struct config_file *file);
+
+#endif

@@ -1,0 +1,271 @@
+/* pam_duo_ts.so: PAM's entry points. Facts out, prompts in, one verdict back; what it means is decided in the engine. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#define PAM_SM_AUTH
+#define PAM_SM_ACCOUNT
+#define PAM_SM_SESSION
+#define PAM_SM_PASSWORD
+#include <security/pam_appl.h>
+#include <security/pam_ext.h>
+#include <security/pam_modules.h>
+
+#include "account.h"
+#include "bridge.h"
+#include "config_file.h"
+
+#define DEFAULT_CONFIG "/etc/duo/pam_duo.conf"
+#define EXPORT __attribute__((visibility("default")))
+
+struct module {
+    pam_handle_t *pamh;
+    const char *config_path;
+    const char *engine_path;
+    bool debug;
+    bool silent;
+};
+
+/* ---- the log ---- */
+
+static void __attribute__((format(printf, 3, 4))) write_log(const struct module *module, int priority,
+                                                            const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    if (module->debug) {
+        char line[2048];
+        vsnprintf(line, sizeof line, format, arguments);
+        fprintf(stderr, "[%d] %s\n", priority, line);
+    } else {
+        pam_vsyslog(module->pamh, LOG_AUTHPRIV | priority, format, arguments);
+    }
+    va_end(arguments);
+}
+
+/* What comes from outside (a user name, a host name) reaches the log without control characters. */
+static void clean(char *to, size_t size, const char *from) {
+    size_t length = 0;
+    for (; from[length] != '\0' && length + 1 < size; length++) {
+        unsigned char byte = (unsigned char)from[length];
+        to[length] = byte < 0x20 || byte == 0x7f ? '?' : from[length];
+    }
+    to[length] = '\0';
+}
+
+/* MESSAGE for 'USER'[ from HOST]: WHY */
+static void log_failure(const struct module *module, int priority, const char *message, const char *user,
+                        const char *rhost, const char *why) {
+    char clean_user[256];
+    char clean_host[256];
+    char clean_why[512];
+    clean(clean_user, sizeof clean_user, user);
+    clean(clean_host, sizeof clean_host, rhost == NULL ? "" : rhost);
+    clean(clean_why, sizeof clean_why, why);
+    write_log(module, priority, "%s for '%s'%s%s: %s", message, clean_user, clean_host[0] == '\0' ? "" : " from ",
+              clean_host, clean_why);
+}
+
+/* ---- what the engine asks of the host ---- */
+
+static char *host_prompt(void *context, const char *text, bool echo) {
+    struct module *module = context;
+    char *answer = NULL;
+    int style = echo ? PAM_PROMPT_ECHO_ON : PAM_PROMPT_ECHO_OFF;
+    if (pam_prompt(module->pamh, style, &answer, "%s", text) != PAM_SUCCESS) {
+        free(answer);
+        return NULL;
+    }
+    return answer;
+}
+
+static void host_status(void *context, const char *text) {
+    struct module *module = context;
+    if (!module->silent)
+        (void)pam_info(module->pamh, "%s", text);
+}
+
+static void host_log(void *context, int priority, enum bridge_channel channel, const char *text) {
+    struct module *module = context;
+    if (channel == BRIDGE_STDERR)
+        fprintf(stderr, "%s\n", text);
+    else
+        write_log(module, priority, "%s", text);
+}
+
+/* ---- facts ---- */
+
+/* The value of an argument of the form NAME=VALUE, or NULL. */
+static const char *value_of(const char *argument, const char *name) {
+    size_t length = strlen(name);
+    return strncmp(argument, name, length) == 0 && argument[length] == '=' ? argument + length + 1 : NULL;
+}
+
+/* False: an argument can't be; all of those are logged. */
+static bool read_arguments(struct module *module, int argc, const char **argv) {
+    bool good = true;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "debug") == 0)
+            module->debug = true;
+    }
+    for (int i = 0; i < argc; i++) {
+        const char *config = value_of(argv[i], "conf");
+        const char *engine = value_of(argv[i], "engine");
+        if (config != NULL) {
+            module->config_path = config;
+        } else if (engine != NULL && engine[0] == '/') {
+            module->engine_path = engine;
+        } else if (strcmp(argv[i], "debug") != 0) {
+            write_log(module, LOG_ERR, "Invalid pam_duo option: '%s'", argv[i]);
+            good = false;
+        }
+    }
+    return good;
+}
+
+static const char *text_item(pam_handle_t *pamh, int item) {
+    const void *value = NULL;
+    return pam_get_item(pamh, item, &value) == PAM_SUCCESS ? value : NULL;
+}
+
+static bool has_conversation(pam_handle_t *pamh) {
+    const void *value = NULL;
+    if (pam_get_item(pamh, PAM_CONV, &value) != PAM_SUCCESS || value == NULL)
+        return false;
+    return ((const struct pam_conv *)value)->conv != NULL;
+}
+
+static bool is_su(const char *service) {
+    return strcmp(service, "su") == 0 || strcmp(service, "su-l") == 0;
+}
+
+static bool is_sudo(const char *service) {
+    return strcmp(service, "sudo") == 0 || strcmp(service, "sudo-i") == 0;
+}
+
+/* ---- the login ---- */
+
+static int pam_code(enum bridge_outcome outcome) {
+    switch (outcome) {
+    case BRIDGE_PASS:
+        return PAM_SUCCESS;
+    case BRIDGE_MAX_TRIES:
+        return PAM_MAXTRIES;
+    case BRIDGE_DENIED:
+        return PAM_PERM_DENIED;
+    case BRIDGE_ABORTED:
+        return PAM_ABORT;
+    case BRIDGE_UNAVAILABLE:
+        return PAM_AUTHINFO_UNAVAIL;
+    case BRIDGE_USER_UNKNOWN:
+        return PAM_USER_UNKNOWN;
+    case BRIDGE_NO_OUTCOME:
+    case BRIDGE_SERVICE_ERROR:
+        break;
+    }
+    return PAM_SERVICE_ERR;
+}
+
+static int run_login(struct module *module, const char *user) {
+    struct bridge_facts facts = {.program = "pam", .user = user};
+    const struct bridge_host host = {module, host_prompt, host_status, host_log};
+    struct config_file config = {NULL, 0};
+    struct bridge_verdict verdict = {.outcome = BRIDGE_NO_OUTCOME};
+    char *host_name = NULL;
+    char why[512];
+
+    facts.service = text_item(module->pamh, PAM_SERVICE);
+    facts.rhost = text_item(module->pamh, PAM_RHOST);
+    facts.tty = text_item(module->pamh, PAM_TTY);
+    facts.silent = module->silent;
+    facts.no_conversation = !has_conversation(module->pamh);
+    facts.caller_uid = getuid();
+    if (facts.service == NULL) {
+        log_failure(module, LOG_ERR, "Error in Duo login", user, facts.rhost, "the host named no service");
+        goto out;
+    }
+    if (!config_file_read(&config, module->config_path, why, sizeof why)) {
+        write_log(module, LOG_ERR, "%s", why);
+        goto out;
+    }
+    facts.config_path = module->config_path;
+    facts.config_text = config.text;
+    facts.config_length = config.length;
+    (void)account_by_name(&facts.account, user);
+    (void)account_by_uid(&facts.caller, facts.caller_uid);
+    if (!is_su(facts.service)) {
+        /* Only there does the caller authenticate; elsewhere its groups are nobody's business. */
+        for (size_t i = 0; i < facts.caller.group_count; i++)
+            free(facts.caller.groups[i]);
+        facts.caller.group_count = 0;
+    }
+    if (is_sudo(facts.service))
+        facts.command = getenv("SUDO_COMMAND");
+    host_name = account_host_name();
+    facts.host_name = host_name == NULL ? "localhost" : host_name;
+
+    bridge_login(&facts, &host, module->engine_path, &verdict);
+    if (!verdict.from_engine)
+        log_failure(module, verdict.signal != 0 ? LOG_WARNING : LOG_ERR,
+                    verdict.signal != 0 ? "Aborted Duo login" : "Error in Duo login", user, facts.rhost,
+                    verdict.error);
+out:
+    config_file_free(&config);
+    account_free(&facts.account);
+    account_free(&facts.caller);
+    free(host_name);
+    return pam_code(verdict.outcome);
+}
+
+EXPORT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv) {
+    struct module module = {
+        .pamh = pamh,
+        .config_path = DEFAULT_CONFIG,
+        .engine_path = DUO_TS_ENGINE,
+        .silent = (flags & PAM_SILENT) != 0,
+    };
+    const char *user = NULL;
+
+    if (!read_arguments(&module, argc, argv))
+        return PAM_SERVICE_ERR;
+    int got = pam_get_user(pamh, &user, NULL);
+    if (got == PAM_CONV_AGAIN)
+        return PAM_INCOMPLETE;
+    if (got != PAM_SUCCESS || user == NULL || user[0] == '\0') {
+        write_log(&module, LOG_ERR, "Error in Duo login: the host named no user");
+        return PAM_USER_UNKNOWN;
+    }
+    return run_login(&module, user);
+}
+
+/* A second factor grants no credentials of its own: there is nothing to set. */
+EXPORT int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **argv) {
+    (void)pamh, (void)flags, (void)argc, (void)argv;
+    return PAM_SUCCESS;
+}
+
+EXPORT int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, const char **argv) {
+    (void)pamh, (void)flags, (void)argc, (void)argv;
+    return PAM_SUCCESS;
+}
+
+EXPORT int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **argv) {
+    (void)pamh, (void)flags, (void)argc, (void)argv;
+    return PAM_SUCCESS;
+}
+
+EXPORT int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const char **argv) {
+    (void)pamh, (void)flags, (void)argc, (void)argv;
+    return PAM_SUCCESS;
+}
+
+/* No password is kept here that could be changed. */
+EXPORT int pam_sm_chauthtok(pam_handle_t *pamh, int flags, int argc, const char **argv) {
+    (void)flags, (void)argc, (void)argv;
+    pam_syslog(pamh, LOG_AUTHPRIV | LOG_ERR, "pam_duo_ts keeps no passwords: it belongs into auth lines alone");
+    return PAM_AUTHTOK_ERR;
+}

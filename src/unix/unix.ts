@@ -1,0 +1,90 @@
+/** What Node lacks of Unix: the addon of native/addon, typed. For tools and tests; no login loads it. */
+import { createRequire } from 'node:module';
+
+/** A message of PAM's conversation. */
+export interface PamMessage {
+  readonly style: PamStyle;
+  readonly text: string;
+}
+
+export const PamStyle = { promptEchoOff: 1, promptEchoOn: 2, error: 3, info: 4 } as const;
+export type PamStyle = (typeof PamStyle)[keyof typeof PamStyle];
+
+/** PAM's return codes, as far as this project gives or meets them. */
+export const PamCode = {
+  success: 0,
+  serviceErr: 3,
+  systemErr: 4,
+  permDenied: 6,
+  authErr: 7,
+  authinfoUnavail: 9,
+  userUnknown: 10,
+  maxTries: 11,
+  convErr: 19,
+  ignore: 25,
+  abort: 26,
+} as const;
+
+export interface PamLogin {
+  readonly service: string;
+  readonly user: string;
+  /** Directory of PAM stacks, instead of /etc/pam.d. */
+  readonly confdir: string;
+  readonly rhost?: string;
+  readonly tty?: string;
+  /** PAM_SILENT. */
+  readonly silent?: boolean;
+  /** The host has no conversation function. */
+  readonly mute?: boolean;
+}
+
+export interface PamResult {
+  readonly code: number;
+  /** What pam_strerror(3) says of it. */
+  readonly message: string;
+}
+
+/** Answers the messages: one string each (any for those that ask nothing), or null: the conversation fails. */
+export type PamConversation = (messages: readonly PamMessage[]) => Promise<readonly string[] | null>;
+
+/** A passwd entry, with the names of all groups. */
+export interface User {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly gecos: string;
+  readonly home: string;
+  readonly shell: string;
+  readonly groups: readonly string[];
+}
+
+export interface Group {
+  readonly name: string;
+  readonly gid: number;
+  readonly members: readonly string[];
+}
+
+export interface PeerCredentials {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface Unix {
+  /** pam_start_confdir, pam_authenticate and pam_end, on a thread of its own. */
+  authenticate(login: PamLogin, conversation: PamConversation): Promise<PamResult>;
+  userByName(name: string): User | undefined;
+  userById(uid: number): User | undefined;
+  groupByName(name: string): Group | undefined;
+  canonicalHostName(): string;
+  /** SO_PEERCRED of a connected Unix socket. @throws Error with the system's words */
+  peerCredentials(fd: number): PeerCredentials;
+  /** For this process: no core files, no tracing by the same user, no new privileges. Can't be undone. */
+  hardenProcess(): void;
+}
+
+/** Loads the addon. @throws Error when it has not been built */
+export function loadUnix(): Unix {
+  const addon: Unix = createRequire(import.meta.url)('../../build/Release/unix.node');
+  return addon;
+}
