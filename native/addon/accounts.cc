@@ -68,10 +68,11 @@ Napi::Value accounts_user_by_name(const Napi::CallbackInfo &info) {
     std::string name = text_argument(info);
     passwd entry;
     std::vector<char> buffer;
-    return user_object(info.Env(), look_up<passwd>(info.Env(), &entry, &buffer,
-                                                   [&name](passwd *to, char *data, size_t size, passwd **found) {
-                                                       return getpwnam_r(name.c_str(), to, data, size, found);
-                                                   }));
+    return user_object(info.Env(),
+                       look_up<passwd>(info.Env(), &entry, &buffer,
+                                       [&name](passwd *to, char *data, size_t size, passwd **found) {
+                                           return getpwnam_r(name.c_str(), to, data, size, found);
+                                       }));
 }
 
 Napi::Value accounts_user_by_id(const Napi::CallbackInfo &info) {
@@ -80,10 +81,11 @@ Napi::Value accounts_user_by_id(const Napi::CallbackInfo &info) {
     uid_t uid = info[0].As<Napi::Number>().Uint32Value();
     passwd entry;
     std::vector<char> buffer;
-    return user_object(info.Env(), look_up<passwd>(info.Env(), &entry, &buffer,
-                                                   [uid](passwd *to, char *data, size_t size, passwd **found) {
-                                                       return getpwuid_r(uid, to, data, size, found);
-                                                   }));
+    return user_object(info.Env(),
+                       look_up<passwd>(info.Env(), &entry, &buffer,
+                                       [uid](passwd *to, char *data, size_t size, passwd **found) {
+                                           return getpwuid_r(uid, to, data, size, found);
+                                       }));
 }
 
 Napi::Value accounts_group_by_name(const Napi::CallbackInfo &info) {

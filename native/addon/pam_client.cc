@@ -27,7 +27,8 @@ void converse(Napi::Env env, Napi::Function callback, Login *login, void *);
 using Conversation = Napi::TypedThreadSafeFunction<Login, void, converse>;
 
 struct Login {
-    explicit Login(Napi::Env env) : deferred(Napi::Promise::Deferred::New(env)) {}
+    explicit Login(Napi::Env env) : deferred(Napi::Promise::Deferred::New(env)) {
+    }
 
     Napi::Promise::Deferred deferred;
     Conversation conversation;
@@ -92,9 +93,8 @@ void converse(Napi::Env env, Napi::Function callback, Login *login, void *) {
                                                 [login, count](const Napi::CallbackInfo &info) {
                                                     settle(login, answers_from(info[0], count));
                                                 }),
-                            Napi::Function::New(env, [login](const Napi::CallbackInfo &) {
-                                settle(login, std::nullopt);
-                            })});
+                            Napi::Function::New(
+                                env, [login](const Napi::CallbackInfo &) { settle(login, std::nullopt); })});
     } catch (const Napi::Error &) {
         settle(login, std::nullopt);
     }
@@ -119,7 +119,8 @@ int pam_converse(int count, const pam_message **messages, pam_response **respons
         std::unique_lock<std::mutex> lock(login->mutex);
         login->messages.clear();
         for (int i = 0; i < count; i++)
-            login->messages.push_back({messages[i]->msg_style, messages[i]->msg == nullptr ? "" : messages[i]->msg});
+            login->messages.push_back(
+                {messages[i]->msg_style, messages[i]->msg == nullptr ? "" : messages[i]->msg});
         login->settled = false;
     }
     if (login->conversation.BlockingCall() != napi_ok)
@@ -132,7 +133,8 @@ int pam_converse(int count, const pam_message **messages, pam_response **respons
     if (result == nullptr)
         return PAM_BUF_ERR;
     for (int i = 0; i < count; i++) {
-        bool asks = messages[i]->msg_style == PAM_PROMPT_ECHO_ON || messages[i]->msg_style == PAM_PROMPT_ECHO_OFF;
+        bool asks =
+            messages[i]->msg_style == PAM_PROMPT_ECHO_ON || messages[i]->msg_style == PAM_PROMPT_ECHO_OFF;
         if (!asks)
             continue;
         result[i].resp = strdup((*login->answers)[static_cast<size_t>(i)].c_str());
@@ -149,8 +151,8 @@ void run(Login *login) {
     pam_handle_t *pamh = nullptr;
     const pam_conv conversation = {pam_converse, login};
     const pam_conv mute = {nullptr, nullptr};
-    login->code = pam_start_confdir(login->service.c_str(), login->user.c_str(), login->mute ? &mute : &conversation,
-                                    login->confdir.c_str(), &pamh);
+    login->code = pam_start_confdir(login->service.c_str(), login->user.c_str(),
+                                    login->mute ? &mute : &conversation, login->confdir.c_str(), &pamh);
     if (login->code == PAM_SUCCESS && login->rhost)
         login->code = pam_set_item(pamh, PAM_RHOST, login->rhost->c_str());
     if (login->code == PAM_SUCCESS && login->tty)

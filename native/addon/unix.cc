@@ -1,4 +1,5 @@
-// What Node lacks of Unix, for tools and tests: a PAM client, accounts, peer credentials, the host's name, hardening.
+// What Node lacks of Unix, for tools and tests: a PAM client, accounts, peer credentials, the host's name,
+// hardening.
 #include <napi.h>
 
 #include "accounts.h"
@@ -10,7 +11,8 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("userByName", Napi::Function::New(env, accounts_user_by_name, "userByName"));
     exports.Set("userById", Napi::Function::New(env, accounts_user_by_id, "userById"));
     exports.Set("groupByName", Napi::Function::New(env, accounts_group_by_name, "groupByName"));
-    exports.Set("canonicalHostName", Napi::Function::New(env, accounts_canonical_host_name, "canonicalHostName"));
+    exports.Set("canonicalHostName",
+                Napi::Function::New(env, accounts_canonical_host_name, "canonicalHostName"));
     exports.Set("peerCredentials", Napi::Function::New(env, process_peer_credentials, "peerCredentials"));
     exports.Set("hardenProcess", Napi::Function::New(env, process_harden, "hardenProcess"));
     return exports;

@@ -136,7 +136,8 @@ char *account_host_name(void) {
     hints.ai_flags = AI_CANONNAME;
     hints.ai_socktype = SOCK_STREAM;
     /* A name with a dot is taken for canonical: no login waits for a name server to say so. */
-    if (strchr(name, '.') == NULL && getaddrinfo(name, NULL, &hints, &found) == 0 && found->ai_canonname != NULL)
+    if (strchr(name, '.') == NULL && getaddrinfo(name, NULL, &hints, &found) == 0 &&
+        found->ai_canonname != NULL)
         result = strdup(found->ai_canonname);
     if (found != NULL)
         freeaddrinfo(found);

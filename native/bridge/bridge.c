@@ -137,7 +137,8 @@ static bool send_frame(struct login *login, struct frame_writer *frame) {
     return true;
 }
 
-static void put_account(struct frame_writer *frame, const struct bridge_account *account, const enum frame_tag tags[4]) {
+static void put_account(struct frame_writer *frame, const struct bridge_account *account,
+                        const enum frame_tag tags[4]) {
     if (account->name == NULL)
         return;
     frame_text(frame, tags[0], account->name);
@@ -219,7 +220,8 @@ static void write_log(struct login *login, const struct frame_message *message) 
     }
     text = frame_dup(&message->text);
     if (text != NULL)
-        login->host->log(login->host->context, (int)message->priority, (enum bridge_channel)message->channel, text);
+        login->host->log(login->host->context, (int)message->priority, (enum bridge_channel)message->channel,
+                         text);
     free(text);
 }
 
@@ -228,12 +230,13 @@ static void greet(struct login *login, const struct frame_message *message) {
         fail_nonsense(login, "a second HELLO");
     } else if (message->version != FRAME_VERSION) {
         char why[256];
-        snprintf(why, sizeof why,
-                 "the engine (release %.*s) speaks protocol version %u and this module (release %s) version %u; "
-                 "install both from one release",
-                 (int)(message->release.length > 32 ? 32 : message->release.length),
-                 message->release.present ? message->release.data : "", message->version, DUO_TS_RELEASE,
-                 (unsigned)FRAME_VERSION);
+        snprintf(
+            why, sizeof why,
+            "the engine (release %.*s) speaks protocol version %u and this module (release %s) version %u; "
+            "install both from one release",
+            (int)(message->release.length > 32 ? 32 : message->release.length),
+            message->release.present ? message->release.data : "", message->version, DUO_TS_RELEASE,
+            (unsigned)FRAME_VERSION);
         fail(login, BRIDGE_SERVICE_ERROR, why);
     }
     login->greeted = true;
@@ -245,7 +248,8 @@ static void take_verdict(struct login *login, const struct frame_message *messag
         fail_nonsense(login, "a verdict of unknown kind");
         return;
     }
-    size_t length = message->error.length < sizeof verdict->error ? message->error.length : sizeof verdict->error - 1;
+    size_t length =
+        message->error.length < sizeof verdict->error ? message->error.length : sizeof verdict->error - 1;
     if (length > 0)
         memcpy(verdict->error, message->error.data, length);
     verdict->error[length] = '\0';
@@ -338,7 +342,8 @@ void bridge_login(const struct bridge_facts *facts, const struct bridge_host *ho
         goto out;
     }
     if (login->engine.user != NULL && strcmp(login->engine.user, "duo") != 0) {
-        snprintf(message, sizeof message, "there is no system user duo; the engine runs as %s", login->engine.user);
+        snprintf(message, sizeof message, "there is no system user duo; the engine runs as %s",
+                 login->engine.user);
         host->log(host->context, LOG_WARNING, BRIDGE_LOG, message);
     }
     if (send_facts(login, facts))

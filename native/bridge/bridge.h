@@ -1,4 +1,5 @@
-/* One login, from the host's side of PROTOCOL.md: facts to the engine, conversation back and forth, one verdict. */
+/* One login, from the host's side of PROTOCOL.md: facts to the engine, conversation back and forth, one
+ * verdict. */
 #ifndef BRIDGE_H
 #define BRIDGE_H
 
@@ -12,7 +13,8 @@
 #define DUO_TS_ENGINE "/usr/libexec/duo-ts/duo-ts"
 #endif
 
-/* Milliseconds for a whole login, below sshd's LoginGraceTime; the engine gets less, so that its answer comes first. */
+/* Milliseconds for a whole login, below sshd's LoginGraceTime; the engine gets less, so that its answer comes
+ * first. */
 #ifndef BRIDGE_DEADLINE_MS
 #define BRIDGE_DEADLINE_MS 110000
 #endif
@@ -87,7 +89,8 @@ struct bridge_verdict {
     char error[512];
 };
 
-/* Runs one login with the engine at this absolute path. The verdict starts as a denial and is filled in on every way out. */
+/* Runs one login with the engine at this absolute path. The verdict starts as a denial and is filled in on
+ * every way out. */
 void bridge_login(const struct bridge_facts *facts, const struct bridge_host *host, const char *engine_path,
                   struct bridge_verdict *verdict);
 

@@ -118,7 +118,8 @@ static bool set_limit(int resource, rlim_t wanted, bool privileged) {
     struct rlimit limit;
     if (getrlimit((__rlimit_resource_t)resource, &limit) < 0)
         return false;
-    if (privileged && limit.rlim_max != RLIM_INFINITY && (wanted == RLIM_INFINITY || limit.rlim_max < wanted)) {
+    if (privileged && limit.rlim_max != RLIM_INFINITY &&
+        (wanted == RLIM_INFINITY || limit.rlim_max < wanted)) {
         struct rlimit raised = {wanted, wanted};
         if (setrlimit((__rlimit_resource_t)resource, &raised) == 0)
             return true;
@@ -127,8 +128,9 @@ static bool set_limit(int resource, rlim_t wanted, bool privileged) {
     return setrlimit((__rlimit_resource_t)resource, &limit) == 0;
 }
 
-/* Whoever calls a setuid host has chosen its limits. They may keep a login from working; here they are undone where that
- * is allowed, and refused where they are so small that the engine could mistake them for Duo's absence. */
+/* Whoever calls a setuid host has chosen its limits. They may keep a login from working; here they are undone
+ * where that is allowed, and refused where they are so small that the engine could mistake them for Duo's
+ * absence. */
 static bool child_set_limits(bool privileged) {
     static const int unlimited[] = {RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_NPROC};
     for (size_t i = 0; i < sizeof unlimited / sizeof *unlimited; i++) {
@@ -200,7 +202,8 @@ static bool child_drop(uid_t uid, gid_t gid) {
 
 static _Noreturn void child_run(const struct engine_plan *plan) {
     static char *const arguments[] = {(char *)"duo-ts", (char *)"engine", NULL};
-    static char *const environment[] = {(char *)"PATH=/usr/bin:/bin", (char *)"LANG=C.UTF-8", (char *)"HOME=/", NULL};
+    static char *const environment[] = {(char *)"PATH=/usr/bin:/bin", (char *)"LANG=C.UTF-8",
+                                        (char *)"HOME=/", NULL};
     child_reset_signals();
     if (!child_set_limits(plan->privileged))
         child_fail(plan, -1, STEP_LIMITS);
@@ -271,7 +274,8 @@ static int open_program(const char *path, char *why, size_t why_size) {
         goto out;
     }
     if (!is_safe(&status)) {
-        snprintf(why, why_size, "directory %.200s must be owned by root and writable by nobody else", directory_name);
+        snprintf(why, why_size, "directory %.200s must be owned by root and writable by nobody else",
+                 directory_name);
         goto out;
     }
     program = lift(openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
@@ -307,7 +311,8 @@ static bool plan_user(struct engine_plan *plan, struct engine *engine, char *why
         /* An unprivileged host that is setuid to somebody would run the engine with its caller's trust. */
         found = getuid() == geteuid() && getgid() == getegid();
         if (!found)
-            snprintf(why, why_size, "a host that is setuid or setgid to another user than root can't run an engine");
+            snprintf(why, why_size,
+                     "a host that is setuid or setgid to another user than root can't run an engine");
         return found;
     }
     buffer = malloc(size);
@@ -318,8 +323,8 @@ static bool plan_user(struct engine_plan *plan, struct engine *engine, char *why
     for (size_t i = 0; i < sizeof names / sizeof *names && !found; i++) {
         struct passwd entry;
         struct passwd *result = NULL;
-        if (getpwnam_r(names[i], &entry, buffer, size, &result) == 0 && result != NULL && result->pw_uid != 0 &&
-            result->pw_gid != 0) {
+        if (getpwnam_r(names[i], &entry, buffer, size, &result) == 0 && result != NULL &&
+            result->pw_uid != 0 && result->pw_gid != 0) {
             plan->drop = true;
             plan->uid = result->pw_uid;
             plan->gid = result->pw_gid;

@@ -22,8 +22,8 @@ struct engine {
 /* Starts the program at path as an engine. False: *why holds the reason, and nothing is left running. */
 bool engine_start(struct engine *engine, const char *path, char *why, size_t why_size);
 
-/* Ends it if it runs, closes its descriptors, and says in `how` how it ended ("exited with 1", "was killed by signal 9",
- * "could not be executed: Permission denied"); `how` may be NULL. */
+/* Ends it if it runs, closes its descriptors, and says in `how` how it ended ("exited with 1", "was killed by
+ * signal 9", "could not be executed: Permission denied"); `how` may be NULL. */
 void engine_end(struct engine *engine, bool at_once, char *how, size_t how_size);
 
 #endif

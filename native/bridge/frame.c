@@ -125,8 +125,8 @@ static bool is_text(const unsigned char *at, size_t length) {
         size_t more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
         if (lead < 0xc2 || lead > 0xf4 || (size_t)(end - at) < more)
             return false;
-        if ((lead == 0xe0 && at[0] < 0xa0) || (lead == 0xed && at[0] > 0x9f) || (lead == 0xf0 && at[0] < 0x90) ||
-            (lead == 0xf4 && at[0] > 0x8f))
+        if ((lead == 0xe0 && at[0] < 0xa0) || (lead == 0xed && at[0] > 0x9f) ||
+            (lead == 0xf0 && at[0] < 0x90) || (lead == 0xf4 && at[0] > 0x8f))
             return false;
         for (size_t i = 0; i < more; i++) {
             if ((*at++ & 0xc0) != 0x80)
@@ -190,7 +190,7 @@ static bool is_engine_type(unsigned char type) {
 }
 
 /* Which fields a type must have, as bits of (tag - 48), HELLO's apart. */
-#define BIT(tag) ((uint32_t)1 << ((tag) - TAG_TEXT))
+#define BIT(tag) ((uint32_t)1 << ((tag)-TAG_TEXT))
 
 static bool has_all(enum frame_type type, uint64_t seen) {
     uint32_t fields = (uint32_t)(seen >> TAG_TEXT);
@@ -208,7 +208,8 @@ static bool has_all(enum frame_type type, uint64_t seen) {
     return (fields & wanted) == wanted;
 }
 
-static const char *read_fields(struct frame_message *message, const unsigned char *at, const unsigned char *end) {
+static const char *read_fields(struct frame_message *message, const unsigned char *at,
+                               const unsigned char *end) {
     uint64_t seen = 0;
     while (at < end) {
         if (end - at < 5)

@@ -60,7 +60,8 @@ enum frame_tag {
     TAG_ERROR = 57,
 };
 
-/* A frame in the making. Starts zeroed; the first failure (memory, length) sticks until frame_end tells of it. */
+/* A frame in the making. Starts zeroed; the first failure (memory, length) sticks until frame_end tells of
+ * it. */
 struct frame_writer {
     unsigned char *data;
     size_t length;
@@ -112,8 +113,8 @@ enum frame_result { FRAME_NONSENSE = -1, FRAME_INCOMPLETE = 0, FRAME_COMPLETE = 
 size_t frame_room(struct frame_reader *reader, unsigned char **room);
 /* Tells that so many bytes were put there. */
 void frame_arrived(struct frame_reader *reader, size_t length);
-/* Takes the next frame apart. The message is good until the reader is used again. On FRAME_NONSENSE *why says what is
- * wrong. */
+/* Takes the next frame apart. The message is good until the reader is used again. On FRAME_NONSENSE *why says
+ * what is wrong. */
 enum frame_result frame_next(struct frame_reader *reader, struct frame_message *message, const char **why);
 
 /* A text as a C string, to be freed; NULL when there is no memory. An absent text is "". */

@@ -1,4 +1,5 @@
-/* pam_duo_ts.so: PAM's entry points. Facts out, prompts in, one verdict back; what it means is decided in the engine. */
+/* pam_duo_ts.so: PAM's entry points. Facts out, prompts in, one verdict back; what it means is decided in the
+ * engine. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -33,8 +34,8 @@ struct module {
 
 /* ---- the log ---- */
 
-static void __attribute__((format(printf, 3, 4))) write_log(const struct module *module, int priority,
-                                                            const char *format, ...) {
+static void __attribute__((format(printf, 3, 4)))
+write_log(const struct module *module, int priority, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     if (module->debug) {
@@ -66,8 +67,8 @@ static void log_failure(const struct module *module, int priority, const char *m
     clean(clean_user, sizeof clean_user, user);
     clean(clean_host, sizeof clean_host, rhost == NULL ? "" : rhost);
     clean(clean_why, sizeof clean_why, why);
-    write_log(module, priority, "%s for '%s'%s%s: %s", message, clean_user, clean_host[0] == '\0' ? "" : " from ",
-              clean_host, clean_why);
+    write_log(module, priority, "%s for '%s'%s%s: %s", message, clean_user,
+              clean_host[0] == '\0' ? "" : " from ", clean_host, clean_why);
 }
 
 /* ---- what the engine asks of the host ---- */
@@ -266,6 +267,7 @@ EXPORT int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const c
 /* No password is kept here that could be changed. */
 EXPORT int pam_sm_chauthtok(pam_handle_t *pamh, int flags, int argc, const char **argv) {
     (void)flags, (void)argc, (void)argv;
-    pam_syslog(pamh, LOG_AUTHPRIV | LOG_ERR, "pam_duo_ts keeps no passwords: it belongs into auth lines alone");
+    pam_syslog(pamh, LOG_AUTHPRIV | LOG_ERR,
+               "pam_duo_ts keeps no passwords: it belongs into auth lines alone");
     return PAM_AUTHTOK_ERR;
 }
