@@ -86,8 +86,7 @@ static char *host_prompt(void *context, const char *text, bool echo) {
 
 static void host_status(void *context, const char *text) {
     struct module *module = context;
-    if (!module->silent)
-        (void)pam_info(module->pamh, "%s", text);
+    (void)pam_info(module->pamh, "%s", text);
 }
 
 static void host_log(void *context, int priority, enum bridge_channel channel, const char *text) {

@@ -21,10 +21,20 @@ export async function runEngine(): Promise<void> {
     process.exit(2);
   }
   const socket = new Socket({ fd: SOCKET, readable: true, writable: true });
-  await serveLogin(socket, pamLogin({ openDuo, localAddress }), { clock: systemClock, release: RELEASE });
+  const login = pamLogin({ openDuo: openDuoOnce, localAddress });
+  await serveLogin(socket, login, { clock: systemClock, release: RELEASE });
   await finished(socket, { readable: false }).catch(() => {});
   process.exit(0);
 }
+
+/** This engine serves one login: when its files have been read there are none left to read. */
+const openDuoOnce: typeof openDuo = async (config, notify) => {
+  try {
+    return await openDuo(config, notify);
+  } finally {
+    process.permission?.drop('fs.read');
+  }
+};
 
 function isSocket(fd: number): boolean {
   try {

@@ -106,7 +106,8 @@ class PamLogin {
   async #withDuo(config: Config, osUser: string, duoUser: string): Promise<Verdict> {
     let duo: DuoApi;
     try {
-      duo = await this.#tools.openDuo(config, (text) => this.#host.conversation.status(text));
+      const mute = isMute(this.#facts);
+      duo = await this.#tools.openDuo(config, (text) => mute || this.#host.conversation.status(text));
     } catch (error) {
       if (!(error instanceof DuoError)) throw error;
       return this.#rule(failureRuling(error.code, false, config.failmode), 'config', osUser, error.message);
@@ -196,7 +197,7 @@ class PamLogin {
       asked.yet = true;
       status(text);
     };
-    if (isMute(this.#facts)) return { status: show };
+    if (isMute(this.#facts)) return { status: () => {} };
     return {
       prompt: (text) => {
         asked.yet = true;

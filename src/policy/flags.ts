@@ -16,7 +16,10 @@ export function flagsOf(facts: Facts, config: Config): Flags {
   return { auto: mute || config.autopush, sync: mute || facts.service === 'sshd' };
 }
 
-/** True when nobody can be asked. */
+/**
+ * True when nobody can be asked. sudo sets PAM_SILENT on every login, though its caller sits at a terminal and answers
+ * prompts: there the flag says nothing.
+ */
 export function isMute(facts: Facts): boolean {
-  return facts.silent || facts.noConversation;
+  return facts.noConversation || (facts.silent && facts.service !== 'sudo' && facts.service !== 'sudo-i');
 }

@@ -1,5 +1,5 @@
 /** From where the login comes, as Duo is told. */
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket } from 'node:dgram';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Facts } from '../bridge/messages.ts';
@@ -57,9 +57,10 @@ export async function localAddress(): Promise<string | undefined> {
 
 function sourceAddress(family: 'udp4' | 'udp6'): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
-  const socket: Socket = createSocket(family);
+  const socket = createSocket(family);
   socket.once('error', () => resolve(undefined));
-  socket.connect(9, ELSEWHERE[family], () => resolve(socket.address().address));
+  socket.once('connect', () => resolve(socket.address().address));
+  socket.connect(9, ELSEWHERE[family]);
   return promise.finally(() => socket.close());
 }
 

@@ -77,6 +77,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     config: (cafile, more = '') =>
       `[duo]\nhost = ${host}:${port}\nikey = ${application.ikey}\nskey = ${application.skey}\ncafile = ${cafile}\n${more}\n`,
     close: async () => {
+      for (const transaction of service.transactions.values()) transaction.stop();
       await Promise.all([shut(api), shut(phone)]);
     },
   };

@@ -100,6 +100,11 @@ export class Transaction extends EventEmitter {
     return this.become(FRAUD);
   }
 
+  /** Stops the phone's clock: nothing happens by itself any more. */
+  stop(): void {
+    this.#over.abort();
+  }
+
   /** Lets the phone do what its owner does. */
   start({ phone }: User): void {
     void this.#live(phone);
@@ -127,7 +132,9 @@ export class Transaction extends EventEmitter {
   async news(): Promise<State | undefined> {
     if (this.#seen === this.#state) {
       const waiting = new AbortController();
-      const late = this.#clock.sleep(LONG_POLL_MS, waiting.signal).catch(() => {});
+      const late = this.#clock
+        .sleep(LONG_POLL_MS, AbortSignal.any([waiting.signal, this.#over.signal]))
+        .catch(() => {});
       await Promise.race([once(this, 'change', { signal: waiting.signal }).catch(() => {}), late]);
       waiting.abort();
     }

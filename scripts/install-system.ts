@@ -1,0 +1,136 @@
+/**
+ * Puts the built files where a host expects them, or takes them away:
+ * `node scripts/install-system.ts install|uninstall [--force]`.
+ *
+ * DESTDIR stands before every path (packaging); PREFIX is /usr; SECURITYDIR is where libpam looks for modules. With
+ * DESTDIR no system user is made.
+ */
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { run } from './build.ts';
+
+const SYSTEM_USER = 'duo';
+
+const destdir = process.env['DESTDIR'] ?? '';
+const prefix = process.env['PREFIX'] ?? '/usr';
+const engine = join(prefix, 'libexec/duo-ts/duo-ts');
+const command = join(prefix, 'bin/duo-ts');
+const module = join(process.env['SECURITYDIR'] ?? securityDirectory(), 'pam_duo_ts.so');
+const examples = join(prefix, 'share/doc/pam-duo-ts/pam.d');
+const config = '/etc/duo/pam_duo.conf';
+
+/** Where pam_unix.so is, there the others are. */
+function securityDirectory(): string {
+  const libraries = readdirSync('/usr/lib').map((name) => `/usr/lib/${name}/security`);
+  const found = [
+    ...libraries,
+    '/usr/lib/security',
+    '/usr/lib64/security',
+    '/lib/security',
+    '/lib64/security',
+  ].find((directory) => existsSync(join(directory, 'pam_unix.so')));
+  if (found === undefined)
+    throw new Error('libpam has no pam_unix.so where it is looked for: set SECURITYDIR');
+  return found;
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** Copies in one step: a login that starts now finds the old file or the new one. */
+function place(from: string, to: string, mode: number): void {
+  const path = destdir + to;
+  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  copyFileSync(from, `${path}.new`);
+  chmodSync(`${path}.new`, mode);
+  renameSync(`${path}.new`, path);
+  say(`installed ${path}`);
+}
+
+function install(): void {
+  if (!existsSync('build/duo-ts')) throw new Error('nothing has been built: run `npm run build` first');
+  // The same sources as in build/Release, with the installed engine's path compiled in.
+  run('cmake', ['-S', '.', '-B', 'build/install', `-DDUO_TS_ENGINE=${engine}`, '-DCMAKE_BUILD_TYPE=Release']);
+  run('cmake', ['--build', 'build/install']);
+  place('build/duo-ts', engine, 0o755);
+  place('build/install/Release/pam_duo_ts.so', module, 0o644);
+  rmSync(destdir + command, { force: true });
+  mkdirSync(dirname(destdir + command), { recursive: true });
+  symlinkSync(relative(dirname(command), engine), destdir + command);
+  say(`installed ${destdir}${command}`);
+  for (const name of readdirSync('pam.d')) place(join('pam.d', name), join(examples, name), 0o644);
+  if (existsSync(destdir + config)) say(`kept ${destdir}${config}`);
+  else place('scripts/pam_duo.conf', config, 0o600);
+  if (destdir === '') addUser();
+  say(
+    `\nNext: fill in ${config}, then add \`auth required pam_duo_ts.so\` to a file of /etc/pam.d (see ${examples}).`,
+  );
+}
+
+function addUser(): void {
+  if (spawnSync('getent', ['passwd', SYSTEM_USER]).status === 0) {
+    say(`kept the system user ${SYSTEM_USER}`);
+    return;
+  }
+  const options = ['--system', '--user-group', '--no-create-home', '--home-dir', '/nonexistent'];
+  run('useradd', [...options, '--shell', '/usr/sbin/nologin', '--comment', 'Duo engine', SYSTEM_USER]);
+  say(`made the system user ${SYSTEM_USER}`);
+}
+
+/** A stack that names a module which is not there lets nobody in. */
+function stacksInUse(): string[] {
+  const directory = `${destdir}/etc/pam.d`;
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory)
+    .map((name) => join(directory, name))
+    .filter((path) => /^[^#\n]*pam_duo_ts\.so/m.test(readFileSync(path, 'utf8')));
+}
+
+function uninstall(force: boolean): void {
+  const inUse = stacksInUse();
+  if (inUse.length > 0 && !force) {
+    throw new Error(
+      `${inUse.join(', ')}: pam_duo_ts.so is still in use there. Without the module nobody gets in. ` +
+        'Take the lines out first (or say --force).',
+    );
+  }
+  for (const path of [module, command, engine]) {
+    rmSync(destdir + path, { force: true });
+    say(`removed ${destdir}${path}`);
+  }
+  rmSync(destdir + dirname(examples), { recursive: true, force: true });
+  try {
+    rmdirSync(destdir + dirname(engine));
+  } catch {
+    // Somebody has put something else there.
+  }
+  if (destdir === '' && spawnSync('getent', ['passwd', SYSTEM_USER]).status === 0) {
+    run('userdel', [SYSTEM_USER]);
+    say(`removed the system user ${SYSTEM_USER}`);
+  }
+  say(`kept ${destdir}${config}`);
+}
+
+const [what, option] = process.argv.slice(2);
+try {
+  if (what === 'install' && option === undefined) install();
+  else if (what === 'uninstall' && (option === undefined || option === '--force'))
+    uninstall(option === '--force');
+  else throw new Error('usage: node scripts/install-system.ts install|uninstall [--force]');
+} catch (error) {
+  process.stderr.write(`install-system: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,69 @@
+#!/bin/sh
+# Installs what is missing and builds: `scripts/prepare.sh demo|test`. Says what it does; does nothing twice.
+set -eu
+cd "$(dirname "$0")/.."
+purpose=${1:?demo or test}
+
+# Every package with the file that shows that it is there.
+packages="
+gcc:/usr/bin/gcc
+g++:/usr/bin/g++
+cmake:/usr/bin/cmake
+ninja-build:/usr/bin/ninja
+libpam0g-dev:/usr/include/security/pam_modules.h
+libc6-dev:/usr/include/stdio.h
+ca-certificates:/etc/ssl/certs/ca-certificates.crt
+"
+# What the tests run beside: real hosts, and tools that judge the C code.
+if [ "$purpose" = test ]; then
+  packages="$packages
+openssh-server:/usr/sbin/sshd
+openssh-client:/usr/bin/ssh
+sudo:/usr/bin/sudo
+login:/bin/login
+util-linux:/usr/bin/unshare
+bsdutils:/usr/bin/script
+iproute2:/sbin/ip
+socat:/usr/bin/socat
+valgrind:/usr/bin/valgrind
+clang-format:/usr/bin/clang-format
+mandoc:/usr/bin/mandoc
+"
+fi
+
+missing=""
+for entry in $packages; do
+  [ -e "${entry#*:}" ] || missing="$missing ${entry%%:*}"
+done
+if [ -n "$missing" ]; then
+  install="apt-get install -y --no-install-recommends$missing"
+  if [ "$(id -u)" -ne 0 ]; then
+    echo "Some system packages are missing. Install them, then try again:" >&2
+    echo "  sudo $install" >&2
+    exit 1
+  fi
+  echo "Installing system packages:$missing"
+  # A server that a package starts by itself would be a surprise: nothing is started.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    trap 'rm -f "$policy"' EXIT
+  fi
+  log=$(mktemp)
+  if ! { apt-get update && DEBIAN_FRONTEND=noninteractive $install; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    echo "The packages could not be installed; the whole output is in $log" >&2
+    exit 1
+  fi
+  rm -f "$log"
+fi
+
+if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  echo "Installing the locked npm dependencies"
+  npm ci --include=dev --include=optional --no-audit --no-fund --loglevel=error
+fi
+PATH="$PWD/node_modules/.bin:$PATH"
+export PATH
+echo "Building"
+node scripts/build.ts

@@ -1,0 +1,158 @@
+/** The private machine of enter.sh, set up for logins: users, the installed module, a simulated Duo, the system's log. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import {
+  appendFileSync,
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createInterface } from 'node:readline';
+import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts';
+import { loadUnix } from '../../src/unix/unix.ts';
+
+export const unix = loadUnix();
+
+export const PASSWORD = 'correct horse';
+const CONFIG = '/etc/duo/pam_duo.conf';
+const CA = '/etc/duo/ca.pem';
+export const ENGINE = '/usr/libexec/duo-ts/duo-ts';
+
+/** Runs a program. @throws Error with its output when it fails */
+export function run(program: string, ...args: string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8' });
+  if (error !== undefined) throw error;
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${status}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+/** Must be called first. Refuses to work on a machine that is not the private one. */
+export function setUp(): void {
+  if (run('hostname').trim() !== 'host' || !existsSync('/usr/sbin/sshd')) {
+    throw new Error('these tests run inside test/hosts/enter.sh, and need openssh-server');
+  }
+  run(process.execPath, 'scripts/install-system.ts', 'install');
+  for (const user of ['alice', 'bert']) {
+    run('useradd', '--create-home', '--shell', '/bin/bash', user);
+    spawnSync('chpasswd', { input: `${user}:${PASSWORD}\n` });
+  }
+  spawnSync('chpasswd', { input: `root:${PASSWORD}\n` });
+  writeFileSync(
+    '/etc/sudoers.d/alice',
+    'alice ALL=(ALL) ALL\nDefaults:alice timestamp_timeout=0, passwd_tries=1\n',
+  );
+  chmodSync('/etc/sudoers.d/alice', 0o440);
+  // Words of the day and mail have no place in a transcript.
+  for (const name of ['/etc/motd', '/etc/issue']) writeFileSync(name, '');
+  for (const service of ['sshd', 'sudo', 'su', 'login']) useStack(service);
+}
+
+/** Puts the project's own stack for a service into place. */
+export function useStack(name: string, service = name): void {
+  copyFileSync(`pam.d/${name}`, `/etc/pam.d/${service}`);
+}
+
+/** Starts a simulated Duo and writes the host's configuration for it. */
+export async function startDuo(options: SimulatorOptions = {}, more = ''): Promise<Simulator> {
+  const simulator = await startSimulator(options);
+  mkdirSync('/etc/duo', { recursive: true });
+  writeFileSync(CA, simulator.ca);
+  writeConfig(simulator.config(CA, more));
+  return simulator;
+}
+
+/** The module's configuration, word by word. */
+export function writeConfig(text: string): void {
+  rmSync(CONFIG, { force: true });
+  writeFileSync(CONFIG, text, { mode: 0o600 });
+}
+
+/** One more line for the module's configuration. */
+export function addConfig(line: string): void {
+  appendFileSync(CONFIG, `${line}\n`);
+}
+
+/** What programs wrote to /dev/log. */
+export class SystemLog {
+  readonly lines: string[] = [];
+  readonly #socat: ChildProcess;
+  readonly #waiting = new Set<() => void>();
+
+  private constructor(socat: ChildProcess) {
+    this.#socat = socat;
+    if (socat.stdout === null) throw new Error('socat has no output');
+    createInterface({ input: socat.stdout }).on('line', (line) => {
+      this.lines.push(line);
+      for (const look of this.#waiting) look();
+    });
+  }
+
+  static async start(): Promise<SystemLog> {
+    rmSync('/dev/log', { force: true });
+    // Each datagram becomes a line: socat's own messages are not among them.
+    const socat = spawn('socat', ['-u', 'UNIX-RECVFROM:/dev/log,mode=666,fork', 'SYSTEM:cat; echo'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const log = new SystemLog(socat);
+    while (!existsSync('/dev/log')) await new Promise((resolve) => setImmediate(resolve));
+    return log;
+  }
+
+  /** Resolves to the first line that matches, past or to come. */
+  async line(pattern: RegExp): Promise<string> {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const look = () => {
+      const found = this.lines.find((line) => pattern.test(line));
+      if (found !== undefined) resolve(found);
+    };
+    this.#waiting.add(look);
+    look();
+    try {
+      return await promise;
+    } finally {
+      this.#waiting.delete(look);
+    }
+  }
+
+  clear(): void {
+    this.lines.length = 0;
+  }
+
+  stop(): void {
+    this.#socat.kill();
+    this.#socat.stdout?.destroy();
+  }
+}
+
+/** Engines that run now, by process id. One that has ended and only waits to be gathered does not run. */
+export function engines(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const engine = readFileSync(`/proc/${pid}/cmdline`, 'latin1') === 'duo-ts\0engine\0';
+        return engine && !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** Looks again and again until it holds. The test's own time limit ends what never does. */
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+/** Resolves when the simulated Duo has a request that waits for the phone. */
+export async function pending(simulator: Simulator) {
+  for (;;) {
+    const found = [...simulator.service.transactions.values()].find((transaction) => transaction.pending);
+    if (found !== undefined) return found;
+    await new Promise<void>((resolve) => simulator.service.once('change', () => resolve()));
+  }
+}

@@ -1,0 +1,64 @@
+/** A pseudo-terminal with a program in it, and somebody who types. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+export const CTRL_C = '\x03';
+
+export interface Ended {
+  readonly status: number | null;
+  readonly output: string;
+}
+
+export class Terminal {
+  output = '';
+  readonly #script: ChildProcess;
+  readonly #ended: Promise<Ended>;
+  #seen = 0;
+
+  /** @param command a shell command line */
+  constructor(command: string, env: NodeJS.ProcessEnv = {}) {
+    const { PATH, LANG = 'C.UTF-8' } = process.env;
+    this.#script = spawn('script', ['--quiet', '--return', '--flush', '--command', command, '/dev/null'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { PATH, LANG, TERM: 'dumb', SHELL: '/bin/sh', ...env },
+    });
+    this.#script.stdout?.on('data', (chunk: Buffer) => {
+      this.output += chunk.toString('utf8').replaceAll('\r', '');
+    });
+    this.#ended = once(this.#script, 'close').then(([status]: unknown[]) => ({
+      status: typeof status === 'number' ? status : null,
+      output: this.output,
+    }));
+  }
+
+  get pid(): number | undefined {
+    return this.#script.pid;
+  }
+
+  /** Resolves when the output goes on with something that matches. @throws Error when the program ends before */
+  async shows(pattern: RegExp): Promise<string> {
+    const over = this.#ended.then(({ status }) => {
+      throw new Error(`the program ended with ${status} and never showed ${pattern}:\n${this.output}`);
+    });
+    over.catch(() => {});
+    for (;;) {
+      const match = pattern.exec(this.output.slice(this.#seen));
+      if (match !== null) {
+        this.#seen += match.index + match[0].length;
+        return match[0];
+      }
+      const { stdout } = this.#script;
+      if (stdout === null) throw new Error('the terminal has no output');
+      await Promise.race([once(stdout, 'data'), over]);
+    }
+  }
+
+  type(text: string): void {
+    this.#script.stdin?.write(text);
+  }
+
+  /** Waits for the program's end. */
+  ended(): Promise<Ended> {
+    return this.#ended;
+  }
+}
