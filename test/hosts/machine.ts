@@ -46,9 +46,17 @@ export function setUp(): void {
     'alice ALL=(ALL) ALL\nDefaults:alice timestamp_timeout=0, passwd_tries=1\n',
   );
   chmodSync('/etc/sudoers.d/alice', 0o440);
+  // Nothing here waits for the sake of waiting: a refused login answers at once.
+  edit('/etc/pam.d/common-auth', /pam_unix\.so nullok/, 'pam_unix.so nullok nodelay');
   // Words of the day and mail have no place in a transcript.
   for (const name of ['/etc/motd', '/etc/issue']) writeFileSync(name, '');
   for (const service of ['sshd', 'sudo', 'su', 'login']) useStack(service);
+}
+
+function edit(path: string, what: RegExp, by: string): void {
+  const text = readFileSync(path, 'utf8');
+  if (!what.test(text)) throw new Error(`${path} has no ${what}`);
+  writeFileSync(path, text.replace(what, by));
 }
 
 /** Puts the project's own stack for a service into place. */
@@ -95,7 +103,7 @@ export class SystemLog {
     rmSync('/dev/log', { force: true });
     // Each datagram becomes a line: socat's own messages are not among them.
     const socat = spawn('socat', ['-u', 'UNIX-RECVFROM:/dev/log,mode=666,fork', 'SYSTEM:cat; echo'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'ignore'],
     });
     const log = new SystemLog(socat);
     while (!existsSync('/dev/log')) await new Promise((resolve) => setImmediate(resolve));

@@ -57,6 +57,21 @@ export class Terminal {
     this.#script.stdin?.write(text);
   }
 
+  /** Types an answer if it is asked for, and waits for the program's end. */
+  async answering(question: RegExp, answer: string): Promise<Ended> {
+    await this.shows(question).then(
+      () => this.type(answer),
+      () => {},
+    );
+    return this.#ended;
+  }
+
+  /** Takes the terminal away. */
+  hangUp(): Promise<Ended> {
+    this.#script.kill('SIGKILL');
+    return this.#ended;
+  }
+
   /** Waits for the program's end. */
   ended(): Promise<Ended> {
     return this.#ended;

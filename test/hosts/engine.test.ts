@@ -1,0 +1,122 @@
+/** The real engine under a real host: what it is, and what becomes of the login when it is disturbed. */
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import test from 'ava';
+import type { Simulator } from '../../src/simulator/simulator.ts';
+import { PamCode, PamStyle } from '../../src/unix/unix.ts';
+import { addConfig, engines, pending, SystemLog, setUp, startDuo, unix, until } from './machine.ts';
+
+let log: SystemLog;
+let duo: Simulator;
+
+test.before(async () => {
+  setUp();
+  log = await SystemLog.start();
+});
+test.after.always(() => log.stop());
+test.beforeEach(async () => {
+  log.clear();
+  duo = await startDuo({ users: { alice: { passcodes: ['123456'] } } }, 'failmode = safe\nprompts = 1');
+});
+test.afterEach.always(() => duo.close());
+
+/** Logs alice in with a push, through the su stack's module line. */
+function login(answer = '1') {
+  return unix.authenticate({ service: 'duo', user: 'alice', confdir: 'test/hosts/pam.d' }, async (messages) =>
+    messages.map(({ style }) => (style === PamStyle.promptEchoOn ? answer : '')),
+  );
+}
+
+async function onlyEngine(): Promise<number> {
+  await until(() => engines().length === 1);
+  const [pid] = engines();
+  if (pid === undefined) throw new Error('the engine is gone');
+  return pid;
+}
+
+function status(pid: number, field: string): string {
+  return (
+    new RegExp(`^${field}:[ \\t]*(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? ''
+  );
+}
+
+test('it runs as duo, alone, with nothing that it does not need', async (t) => {
+  const result = login();
+  const push = await pending(duo);
+  const pid = await onlyEngine();
+  const user = unix.userByName('duo');
+  const ids = [user?.uid, user?.uid, user?.uid, user?.uid].join('\t');
+  t.is(status(pid, 'Uid'), ids);
+  t.is(status(pid, 'Groups').trim(), '');
+  t.is(status(pid, 'NoNewPrivs'), '1');
+  t.regex(status(pid, 'CapEff'), /^0+$/);
+  t.regex(status(pid, 'CapBnd'), /^[0-9a-f]+$/);
+  t.is(readFileSync(`/proc/${pid}/environ`, 'latin1'), 'PATH=/usr/bin:/bin\0LANG=C.UTF-8\0HOME=/\0');
+  t.is(readlinkSync(`/proc/${pid}/cwd`), '/');
+  const session = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ')[3];
+  t.is(session, String(pid), 'a session of its own');
+  t.regex(readFileSync(`/proc/${pid}/limits`, 'latin1'), /^Max core file size\s+[01]\s+[01]\s/m);
+  const open = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+  const foreign = open.filter(
+    (path) => !/^(?:\/dev\/null|socket:|pipe:|anon_inode:|\/dev\/urandom)/.test(path),
+  );
+  t.deepEqual(foreign, []);
+  push.approve();
+  t.is((await result).code, PamCode.success);
+  t.deepEqual(engines(), []);
+});
+
+for (const [signal, sentence] of [
+  ['SIGKILL', /the engine ended without a verdict: it was killed by signal 9/],
+  ['SIGTERM', /the engine ended without a verdict: it was killed by signal 15/],
+  ['SIGSTOP', /the engine gave no sign of life and was ended/],
+] as const) {
+  test(`an engine that gets ${signal} is a denial`, async (t) => {
+    const result = login();
+    const push = await pending(duo);
+    process.kill(await onlyEngine(), signal);
+    t.is((await result).code, PamCode.serviceErr);
+    t.true(push.pending);
+    await log.line(sentence);
+    t.deepEqual(engines(), []);
+  });
+}
+
+test('a host that is killed takes its engine with it', async (t) => {
+  const host = spawn(process.execPath, ['test/hosts/one-login.ts'], { stdio: 'ignore' });
+  await pending(duo);
+  t.is(engines().length, 1);
+  host.kill('SIGKILL');
+  await once(host, 'exit');
+  await until(() => engines().length === 0);
+  t.pass();
+});
+
+test('fifty logins at once', async (t) => {
+  const { alice } = duo.service.users;
+  if (alice !== undefined) alice.phone = 'approve';
+  const results = await Promise.all(Array.from({ length: 50 }, () => login()));
+  t.deepEqual(new Set(results.map(({ code }) => code)), new Set([PamCode.success]));
+  t.deepEqual(engines(), []);
+});
+
+test('Duo away: failmode safe lets in, and says so', async (t) => {
+  duo.service.faults.add('*', { kind: 'status', status: 503 });
+  t.is((await login()).code, PamCode.success);
+  await log.line(/Failsafe Duo login for 'alice': HTTP 503/);
+});
+
+test('Duo away: failmode secure does not', async (t) => {
+  addConfig('failmode = secure');
+  duo.service.faults.add('*', { kind: 'drop' });
+  t.is((await login()).code, PamCode.authinfoUnavail);
+  await log.line(/Failsecure Duo login for 'alice': Couldn't connect to localhost:\d+: Connection closed/);
+});
+
+test('Duo away after the user was asked: nobody gets in', async (t) => {
+  duo.service.faults.add('auth', { kind: 'status', status: 503 });
+  t.is((await login()).code, PamCode.authinfoUnavail);
+  await log.line(/Error in Duo login for 'alice': HTTP 503/);
+});

@@ -1,0 +1,253 @@
+/** Real sshd, real ssh, over loopback. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import test from 'ava';
+import type { Simulator } from '../../src/simulator/simulator.ts';
+import {
+  addConfig,
+  ENGINE,
+  engines,
+  PASSWORD,
+  pending,
+  run,
+  SystemLog,
+  setUp,
+  startDuo,
+  until,
+  useStack,
+} from './machine.ts';
+
+const PORT = 2222;
+const ASK = '/tmp/ask';
+let log: SystemLog;
+let duo: Simulator;
+let sshd: ChildProcess | undefined;
+
+test.before(async () => {
+  setUp();
+  log = await SystemLog.start();
+  run('ssh-keygen', '-A');
+  run('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', '/tmp/key');
+  mkdirSync('/run/sshd', { recursive: true });
+  mkdirSync('/home/alice/.ssh', { mode: 0o700 });
+  writeFileSync('/home/alice/.ssh/authorized_keys', readFileSync('/tmp/key.pub'), { mode: 0o600 });
+  run('chown', '-R', 'alice:alice', '/home/alice/.ssh');
+  // What ssh asks is written down; the answers are given in their order.
+  writeFileSync(
+    ASK,
+    `#!/bin/sh\nprintf '%s\\n' "$1" >>${ASK}.prompts\nhead -n 1 ${ASK}.answers\nsed -i 1d ${ASK}.answers\n`,
+  );
+  chmodSync(ASK, 0o755);
+});
+test.after.always(() => log.stop());
+
+test.beforeEach(async () => {
+  log.clear();
+  useStack('sshd');
+  duo = await startDuo({ users: { alice: { passcodes: ['123456', '123457'] } } });
+});
+test.afterEach.always(async () => {
+  if (sshd !== undefined) {
+    sshd.kill();
+    await once(sshd, 'exit');
+    sshd = undefined;
+  }
+  await duo.close();
+});
+
+async function startSshd(...options: string[]): Promise<void> {
+  const lines = [
+    'UsePAM yes',
+    'PrintMotd no',
+    'PrintLastLog no',
+    `Port ${PORT}`,
+    'ListenAddress 127.0.0.1',
+    ...options,
+  ];
+  writeFileSync('/tmp/sshd_config', `${lines.join('\n')}\n`);
+  sshd = spawn('/usr/sbin/sshd', ['-D', '-f', '/tmp/sshd_config'], { stdio: 'ignore' });
+  for (;;) {
+    const socket = connect(PORT, '127.0.0.1');
+    const open = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (open) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+const KEYBOARD = ['KbdInteractiveAuthentication yes', 'PasswordAuthentication no'];
+
+interface Session {
+  readonly status: number | null;
+  readonly output: string;
+  /** What ssh asked the user, joined. */
+  readonly prompts: string;
+}
+
+async function ssh(methods: string, answers: readonly string[], ...options: string[]): Promise<Session> {
+  writeFileSync(`${ASK}.prompts`, '');
+  writeFileSync(`${ASK}.answers`, answers.map((answer) => `${answer}\n`).join(''));
+  const settings = [
+    `PreferredAuthentications=${methods}`,
+    'StrictHostKeyChecking=no',
+    'UserKnownHostsFile=/dev/null',
+    'LogLevel=ERROR',
+    'NumberOfPasswordPrompts=1',
+    'ControlPath=none',
+    ...options,
+  ].flatMap((option) => ['-o', option]);
+  const client = spawn(
+    'ssh',
+    ['-F', '/dev/null', '-p', String(PORT), ...settings, 'alice@127.0.0.1', 'id -un'],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env['PATH'], SSH_ASKPASS: ASK, SSH_ASKPASS_REQUIRE: 'force', HOME: '/root' },
+    },
+  );
+  let output = '';
+  client.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  client.stderr.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  const [status]: unknown[] = await once(client, 'close');
+  return {
+    status: typeof status === 'number' ? status : null,
+    output,
+    prompts: readFileSync(`${ASK}.prompts`, 'utf8'),
+  };
+}
+
+test('keyboard-interactive: password, then a passcode', async (t) => {
+  await startSshd(...KEYBOARD);
+  const { status, output, prompts } = await ssh('keyboard-interactive', [PASSWORD, '123456']);
+  t.is(output, 'alice\n');
+  t.is(status, 0);
+  t.regex(prompts, /Password: \n[\s\S]*Duo two-factor login for alice[\s\S]*Passcode or option \(1-3\): /);
+  await log.line(/sshd.*Successful Duo login for 'alice' from 127\.0\.0\.1/);
+  const auth = duo.service.calls.find(({ call }) => call === 'auth');
+  t.is(auth?.form['async'], '0');
+  t.is(auth?.form['ipaddr'], '127.0.0.1');
+});
+
+test('keyboard-interactive: three wrong passcodes are asked for within one try, and denied', async (t) => {
+  await startSshd(...KEYBOARD, 'MaxAuthTries 2');
+  const { status, output, prompts } = await ssh('keyboard-interactive', [
+    PASSWORD,
+    '000001',
+    '000002',
+    '000003',
+  ]);
+  t.is(status, 255);
+  t.notRegex(output, /^alice$/m);
+  t.true((prompts.match(/Passcode or option/g) ?? []).length >= 3);
+  await log.line(/sshd.*Failed Duo login for 'alice' from 127\.0\.0\.1: Incorrect passcode/);
+});
+
+test('keyboard-interactive: a push that is denied', async (t) => {
+  await startSshd(...KEYBOARD);
+  addConfig('prompts = 1');
+  const session = ssh('keyboard-interactive', [PASSWORD, '1']);
+  const push = await pending(duo);
+  t.is(push.occasion.ipaddr, '127.0.0.1');
+  push.deny();
+  t.is((await session).status, 255);
+});
+
+test('keyboard-interactive: without an engine nobody gets in', async (t) => {
+  await startSshd(...KEYBOARD);
+  addConfig('failmode = safe');
+  renameSync(ENGINE, `${ENGINE}.away`);
+  t.teardown(() => renameSync(`${ENGINE}.away`, ENGINE));
+  const { status, output } = await ssh('keyboard-interactive', [PASSWORD]);
+  t.is(status, 255);
+  t.notRegex(output, /^alice$/m);
+  await log.line(/Error in Duo login for 'alice' from 127\.0\.0\.1: the engine can't be started/);
+});
+
+test('keyboard-interactive: a wrong password never reaches the phone in time to help', async (t) => {
+  await startSshd(...KEYBOARD);
+  // The stack asks Duo after a wrong password too (`required`): a right passcode does not make up for it.
+  const { status, output } = await ssh('keyboard-interactive', ['wrong', '123456']);
+  t.is(status, 255);
+  t.notRegex(output, /^alice$/m);
+});
+
+test('password through PAM: the phone is asked by itself', async (t) => {
+  await startSshd('PasswordAuthentication yes', 'KbdInteractiveAuthentication no');
+  addConfig('autopush = yes');
+  const session = ssh('password', [PASSWORD]);
+  (await pending(duo)).approve();
+  t.like(await session, { status: 0, output: 'alice\n' });
+});
+
+test('password through PAM: denied on the phone', async (t) => {
+  await startSshd('PasswordAuthentication yes', 'KbdInteractiveAuthentication no');
+  addConfig('autopush = yes\nprompts = 1');
+  const session = ssh('password', [PASSWORD]);
+  (await pending(duo)).deny();
+  t.is((await session).status, 255);
+});
+
+test('password through PAM: where nobody can be asked nobody gets in', async (t) => {
+  await startSshd('PasswordAuthentication yes', 'KbdInteractiveAuthentication no');
+  const { status, output } = await ssh('password', [PASSWORD]);
+  t.is(status, 255);
+  t.notRegex(output, /^alice$/m);
+  await log.line(/Error in Duo login for 'alice' from 127\.0\.0\.1: Error gathering user response/);
+});
+
+const BOTH = [...KEYBOARD, 'AuthenticationMethods publickey,keyboard-interactive'];
+
+test('publickey,keyboard-interactive: the key, then Duo alone', async (t) => {
+  await startSshd(...BOTH);
+  useStack('sshd-key', 'sshd');
+  const key = ['IdentityFile=/tmp/key', 'IdentitiesOnly=yes'];
+  const { status, output, prompts } = await ssh('publickey,keyboard-interactive', ['123456'], ...key);
+  t.like({ status, output }, { status: 0, output: 'alice\n' });
+  t.notRegex(prompts, /^Password:/m);
+
+  const denied = await ssh('publickey,keyboard-interactive', ['000009', '000008', '000007'], ...key);
+  t.is(denied.status, 255);
+
+  const keyless = await ssh('keyboard-interactive', ['123457']);
+  t.is(keyless.status, 255, 'Duo alone is no login');
+
+  renameSync(ENGINE, `${ENGINE}.away`);
+  t.teardown(() => renameSync(`${ENGINE}.away`, ENGINE));
+  t.is((await ssh('publickey,keyboard-interactive', ['123457'], ...key)).status, 255);
+});
+
+test('when LoginGraceTime is over no engine is left', async (t) => {
+  await startSshd(...KEYBOARD, 'LoginGraceTime 2');
+  writeFileSync(`${ASK}.prompts`, '');
+  writeFileSync(`${ASK}.answers`, `${PASSWORD}\n1\n`);
+  const args = [
+    '-F',
+    '/dev/null',
+    '-p',
+    String(PORT),
+    '-o',
+    'StrictHostKeyChecking=no',
+    '-o',
+    'UserKnownHostsFile=/dev/null',
+  ];
+  const client = spawn(
+    'ssh',
+    [...args, '-o', 'PreferredAuthentications=keyboard-interactive', 'alice@127.0.0.1'],
+    {
+      stdio: 'ignore',
+      env: { PATH: process.env['PATH'], SSH_ASKPASS: ASK, SSH_ASKPASS_REQUIRE: 'force', HOME: '/root' },
+    },
+  );
+  await pending(duo);
+  t.is(engines().length, 1);
+  await once(client, 'exit');
+  await until(() => engines().length === 0);
+});
