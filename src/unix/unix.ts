@@ -12,17 +12,17 @@ export type PamStyle = (typeof PamStyle)[keyof typeof PamStyle];
 
 /** PAM's return codes, as far as this project gives or meets them. */
 export const PamCode = {
-  success: 0,
-  serviceErr: 3,
-  systemErr: 4,
-  permDenied: 6,
-  authErr: 7,
-  authinfoUnavail: 9,
-  userUnknown: 10,
-  maxTries: 11,
-  convErr: 19,
-  ignore: 25,
-  abort: 26,
+  PAM_SUCCESS: 0,
+  PAM_SERVICE_ERR: 3,
+  PAM_SYSTEM_ERR: 4,
+  PAM_PERM_DENIED: 6,
+  PAM_AUTH_ERR: 7,
+  PAM_AUTHINFO_UNAVAIL: 9,
+  PAM_USER_UNKNOWN: 10,
+  PAM_MAXTRIES: 11,
+  PAM_CONV_ERR: 19,
+  PAM_IGNORE: 25,
+  PAM_ABORT: 26,
 } as const;
 
 export interface PamLogin {

@@ -64,7 +64,7 @@ test('it runs as duo, alone, with nothing that it does not need', async (t) => {
   );
   t.deepEqual(foreign, []);
   push.approve();
-  t.is((await result).code, PamCode.success);
+  t.is((await result).code, PamCode.PAM_SUCCESS);
   t.deepEqual(engines(), []);
 });
 
@@ -77,7 +77,7 @@ for (const [signal, sentence] of [
     const result = login();
     const push = await pending(duo);
     process.kill(await onlyEngine(), signal);
-    t.is((await result).code, PamCode.serviceErr);
+    t.is((await result).code, PamCode.PAM_SERVICE_ERR);
     t.true(push.pending);
     await log.line(sentence);
     t.deepEqual(engines(), []);
@@ -98,25 +98,25 @@ test('fifty logins at once', async (t) => {
   const { alice } = duo.service.users;
   if (alice !== undefined) alice.phone = 'approve';
   const results = await Promise.all(Array.from({ length: 50 }, () => login()));
-  t.deepEqual(new Set(results.map(({ code }) => code)), new Set([PamCode.success]));
+  t.deepEqual(new Set(results.map(({ code }) => code)), new Set([PamCode.PAM_SUCCESS]));
   t.deepEqual(engines(), []);
 });
 
 test('Duo away: failmode safe lets in, and says so', async (t) => {
   duo.service.faults.add('*', { kind: 'status', status: 503 });
-  t.is((await login()).code, PamCode.success);
+  t.is((await login()).code, PamCode.PAM_SUCCESS);
   await log.line(/Failsafe Duo login for 'alice': HTTP 503/);
 });
 
 test('Duo away: failmode secure does not', async (t) => {
   addConfig('failmode = secure');
   duo.service.faults.add('*', { kind: 'drop' });
-  t.is((await login()).code, PamCode.authinfoUnavail);
+  t.is((await login()).code, PamCode.PAM_AUTHINFO_UNAVAIL);
   await log.line(/Failsecure Duo login for 'alice': Couldn't connect to localhost:\d+: Connection closed/);
 });
 
 test('Duo away after the user was asked: nobody gets in', async (t) => {
   duo.service.faults.add('auth', { kind: 'status', status: 503 });
-  t.is((await login()).code, PamCode.authinfoUnavail);
+  t.is((await login()).code, PamCode.PAM_AUTHINFO_UNAVAIL);
   await log.line(/Error in Duo login for 'alice': HTTP 503/);
 });

@@ -3,7 +3,7 @@
 # `unshare -m -n -p -u -i -f --propagation private test/hosts/enter.sh COMMAND…`
 set -eu
 checkout=$PWD
-base=$(mktemp -d)
+base=${DUO_TS_BASE:-$(mktemp -d)}
 mount -t tmpfs tmpfs "$base"
 mkdir "$base/upper" "$base/work" "$base/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" "$base/root"

@@ -35,7 +35,8 @@ export function setUp(): void {
   if (run('hostname').trim() !== 'host' || !existsSync('/usr/sbin/sshd')) {
     throw new Error('these tests run inside test/hosts/enter.sh, and need openssh-server');
   }
-  run(process.execPath, 'scripts/install-system.ts', 'install');
+  // Another private machine may be doing the same, with the same files to build.
+  run('flock', 'build/install.lock', process.execPath, 'scripts/install-system.ts', 'install');
   for (const user of ['alice', 'bert']) {
     run('useradd', '--create-home', '--shell', '/bin/bash', user);
     spawnSync('chpasswd', { input: `${user}:${PASSWORD}\n` });
