@@ -56,12 +56,18 @@ enum engine_step {
     STEP_USER,
     STEP_PRIVILEGES,
     STEP_PARENT,
+    STEP_START,
     STEP_EXECUTE,
+    STEP_ENDED,
 };
 
+/* What the keeper and the engine-to-be tell the host. */
 struct engine_report {
     int step;
+    /* errno, or how it ended: siginfo's code and status. */
     int error;
+    int code;
+    int status;
 };
 
 struct engine_plan {
@@ -87,6 +93,8 @@ static const char *step_name(int step) {
         return "it could not give up privileges";
     case STEP_PARENT:
         return "its host is gone";
+    case STEP_START:
+        return "no process could be made";
     case STEP_EXECUTE:
         return "it could not be executed";
     default:
@@ -97,7 +105,7 @@ static const char *step_name(int step) {
 /* ---- the child: system calls only, since another thread of the host may hold any lock ---- */
 
 static _Noreturn void child_fail(const struct engine_plan *plan, int report_fd, enum engine_step step) {
-    struct engine_report report = {(int)step, errno};
+    struct engine_report report = {(int)step, errno, 0, 0};
     ssize_t written = write(report_fd >= 0 ? report_fd : plan->report, &report, sizeof report);
     _exit(written == (ssize_t)sizeof report ? 125 : 124);
 }
@@ -152,14 +160,14 @@ static bool child_set_limits(bool privileged) {
     return setrlimit(RLIMIT_CORE, &core) == 0 || setrlimit(RLIMIT_CORE, &none) == 0;
 }
 
-static bool child_close_from(unsigned int first) {
-    if (syscall(SYS_close_range, first, ~0U, 0) == 0)
+static bool child_close(unsigned int first, unsigned int last) {
+    if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
         return true;
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) < 0)
         return false;
     rlim_t end = files.rlim_max == RLIM_INFINITY || files.rlim_max > 1048576 ? 1048576 : files.rlim_max;
-    for (rlim_t fd = first; fd < end; fd++)
+    for (rlim_t fd = first; fd < end && fd <= last; fd++)
         close((int)fd);
     return true;
 }
@@ -180,7 +188,7 @@ static int child_set_files(const struct engine_plan *plan) {
     if (dup2(socket, ENGINE_SOCKET_FD) < 0 || dup3(program, ENGINE_PROGRAM_FD, O_CLOEXEC) < 0 ||
         dup3(report, ENGINE_PROGRAM_FD + 1, O_CLOEXEC) < 0)
         return -1;
-    return child_close_from(ENGINE_PROGRAM_FD + 2) ? ENGINE_PROGRAM_FD + 1 : -1;
+    return child_close(ENGINE_PROGRAM_FD + 2, ~0U) ? ENGINE_PROGRAM_FD + 1 : -1;
 }
 
 /* Raw calls: glibc's would first ask every thread of the host to follow, and those are not here. */
@@ -224,6 +232,60 @@ static _Noreturn void child_run(const struct engine_plan *plan) {
         child_fail(plan, report, STEP_PARENT);
     (void)syscall(SYS_execveat, ENGINE_PROGRAM_FD, "", arguments, environment, AT_EMPTY_PATH);
     child_fail(plan, report, STEP_EXECUTE);
+}
+
+/* ---- the keeper: between host and engine ---- */
+
+static _Noreturn void keeper_wait(pid_t engine, int report_fd) {
+    struct engine_report report = {STEP_ENDED, 0, 0, 0};
+    sigset_t awaited;
+    siginfo_t info;
+    sigemptyset(&awaited);
+    sigaddset(&awaited, SIGCHLD);
+    sigaddset(&awaited, SIGTERM);
+    for (;;) {
+        if (sigtimedwait(&awaited, NULL, NULL) == SIGTERM)
+            (void)kill(engine, SIGKILL);
+        memset(&info, 0, sizeof info);
+        if (waitid(P_PID, (id_t)engine, &info, WEXITED | WNOHANG | __WALL) < 0)
+            _exit(1);
+        if (info.si_pid != 0)
+            break;
+    }
+    report.code = info.si_code;
+    report.status = info.si_status;
+    ssize_t written = write(report_fd, &report, sizeof report);
+    _exit(written == (ssize_t)sizeof report ? 0 : 1);
+}
+
+/*
+ * A process that is started to execute a program becomes visible by it: execution makes SIGCHLD its exit
+ * signal, whatever was asked for. So the host's child is this one, which never executes anything; it starts
+ * the engine, and gathers it.
+ */
+static _Noreturn void keeper_run(struct engine_plan *plan) {
+    struct sigaction plain;
+    memset(&plain, 0, sizeof plain);
+    plain.sa_handler = SIG_DFL;
+    (void)prctl(PR_SET_NAME, "duo-ts-keeper");
+    /* It holds a copy of the host's memory: nobody may look into it. */
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || sigaction(SIGCHLD, &plain, NULL) < 0)
+        child_fail(plan, -1, STEP_PRIVILEGES);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || syscall(SYS_getppid) != plan->parent)
+        child_fail(plan, -1, STEP_PARENT);
+    (void)setsid();
+    plan->parent = (pid_t)syscall(SYS_getpid);
+    pid_t engine = (pid_t)syscall(SYS_clone, (unsigned long)SIGCHLD, NULL, NULL, NULL, NULL);
+    if (engine == 0)
+        child_run(plan);
+    if (engine < 0)
+        child_fail(plan, -1, STEP_START);
+    /* Not a descriptor of the host's may stay open here: neither its terminal nor the engine's end of the
+     * socket. */
+    unsigned int report = (unsigned int)plan->report;
+    if (!child_close(0, report - 1) || !child_close(report + 1, ~0U) || chdir("/") < 0)
+        (void)kill(engine, SIGKILL);
+    keeper_wait(engine, plan->report);
 }
 
 /* ---- the host ---- */
@@ -357,8 +419,8 @@ bool engine_start(struct engine *engine, const char *path, char *why, size_t why
     plan.program = open_program(path, why, why_size);
     if (plan.program < 0 || !plan_user(&plan, engine, why, why_size))
         goto out;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0 ||
-        pipe2(reports, O_CLOEXEC | O_NONBLOCK) < 0) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0 || pipe2(reports, O_CLOEXEC) < 0 ||
+        fcntl(sockets[0], F_SETFL, O_NONBLOCK) < 0 || fcntl(reports[0], F_SETFL, O_NONBLOCK) < 0) {
         snprintf(why, why_size, "%s", strerror(errno));
         goto out;
     }
@@ -373,7 +435,8 @@ bool engine_start(struct engine *engine, const char *path, char *why, size_t why
     plan.socket = sockets[1];
     plan.report = reports[1];
 
-    /* No handler of the host's may run in the child. */
+    /* No handler of the host's may run in the keeper, which waits for its signals, nor in the engine-to-be.
+     */
     sigfillset(&all);
     if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) {
         snprintf(why, why_size, "signals could not be blocked");
@@ -381,7 +444,7 @@ bool engine_start(struct engine *engine, const char *path, char *why, size_t why
     }
     pid_t pid = spawn(&engine->pidfd);
     if (pid == 0)
-        child_run(&plan);
+        keeper_run(&plan);
     int error = errno;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (pid < 0) {
@@ -404,65 +467,78 @@ out:
     return started;
 }
 
-static void send_kill(const struct engine *engine) {
-    if (engine->pidfd < 0 || syscall(SYS_pidfd_send_signal, engine->pidfd, SIGKILL, NULL, 0) < 0)
-        (void)kill(engine->pid, SIGKILL);
+static void send_signal(const struct engine *engine, int number) {
+    if (engine->pidfd < 0 || syscall(SYS_pidfd_send_signal, engine->pidfd, number, NULL, 0) < 0)
+        (void)kill(engine->pid, number);
 }
 
-static bool reap(const struct engine *engine, siginfo_t *info, int options) {
-    memset(info, 0, sizeof *info);
+/* True when the keeper has ended; it is gathered by this. */
+static bool reap(const struct engine *engine) {
+    siginfo_t info;
     int result;
+    memset(&info, 0, sizeof info);
     do {
         result = -1;
         errno = EINVAL;
         if (engine->pidfd >= 0)
-            result = waitid((idtype_t)P_PIDFD, (id_t)engine->pidfd, info, WEXITED | __WALL | options);
+            result = waitid((idtype_t)P_PIDFD, (id_t)engine->pidfd, &info, WEXITED | WNOHANG | __WALL);
         if (result < 0 && errno == EINVAL)
-            result = waitid(P_PID, (id_t)engine->pid, info, WEXITED | __WALL | options);
+            result = waitid(P_PID, (id_t)engine->pid, &info, WEXITED | WNOHANG | __WALL);
     } while (result < 0 && errno == EINTR);
-    return result == 0 && info->si_pid != 0;
+    return result < 0 || info.si_pid != 0;
 }
 
-/* Waits until it has ended, but not forever: not even a killed process ends while a device holds it. */
-static bool reap_within(const struct engine *engine, siginfo_t *info, int milliseconds) {
-    if (engine->pidfd >= 0) {
+static int64_t milliseconds_now(void) {
+    struct timespec now = {0, 0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Waits until the keeper has ended, but not forever: not even a killed process ends while a device holds it.
+ */
+static bool reap_within(const struct engine *engine, int milliseconds) {
+    int64_t end = milliseconds_now() + milliseconds;
+    while (!reap(engine)) {
+        int64_t left = end - milliseconds_now();
+        if (left <= 0)
+            return false;
         struct pollfd ended = {.fd = engine->pidfd, .events = POLLIN};
-        int ready;
-        do {
-            ready = poll(&ended, 1, milliseconds);
-        } while (ready < 0 && errno == EINTR);
-        return reap(engine, info, WNOHANG);
+        /* Without a pidfd (-1 is left out of the poll) this is a short sleep. */
+        (void)poll(&ended, 1, engine->pidfd < 0 || left < 5 ? 5 : (int)left);
     }
-    for (int waited = 0; waited <= milliseconds; waited += 5) {
-        struct timespec pause = {0, 5 * 1000 * 1000};
-        if (reap(engine, info, WNOHANG))
-            return true;
-        (void)nanosleep(&pause, NULL);
-    }
-    return false;
+    return true;
 }
 
-static void describe(const struct engine *engine, const siginfo_t *info, char *how, size_t how_size) {
+static void describe(const struct engine *engine, char *how, size_t how_size) {
     struct engine_report report;
-    if (engine->report >= 0 && read(engine->report, &report, sizeof report) == (ssize_t)sizeof report)
-        snprintf(how, how_size, "%s: %s", step_name(report.step), strerror(report.error));
-    else if (info->si_code == CLD_EXITED)
-        snprintf(how, how_size, "it exited with %d", info->si_status);
-    else
-        snprintf(how, how_size, "it was killed by signal %d", info->si_status);
+    while (read(engine->report, &report, sizeof report) == (ssize_t)sizeof report) {
+        /* What it could not do says more than how it ended. */
+        if (how[0] != '\0')
+            break;
+        if (report.step != STEP_ENDED)
+            snprintf(how, how_size, "%s: %s", step_name(report.step), strerror(report.error));
+        else if (report.code == CLD_EXITED)
+            snprintf(how, how_size, "it exited with %d", report.status);
+        else
+            snprintf(how, how_size, "it was killed by signal %d", report.status);
+    }
 }
 
 void engine_end(struct engine *engine, bool at_once, char *how, size_t how_size) {
-    siginfo_t info;
     if (how != NULL && how_size > 0)
         how[0] = '\0';
     if (engine->pid > 0) {
-        bool reaped = !at_once && reap_within(engine, &info, ENGINE_LEAVE_MS);
+        bool reaped = !at_once && reap_within(engine, ENGINE_LEAVE_MS);
         if (reaped && how != NULL)
-            describe(engine, &info, how, how_size);
+            describe(engine, how, how_size);
         if (!reaped) {
-            send_kill(engine);
-            (void)reap_within(engine, &info, ENGINE_KILL_MS);
+            send_signal(engine, SIGTERM);
+            reaped = reap_within(engine, ENGINE_KILL_MS);
+        }
+        if (!reaped) {
+            /* It takes the engine with it. */
+            send_signal(engine, SIGKILL);
+            (void)reap_within(engine, ENGINE_KILL_MS);
         }
     }
     close_fd(&engine->socket);

@@ -7,11 +7,12 @@
 #include <sys/types.h>
 
 struct engine {
+    /* The keeper: a child of the host's that the host does not see, and the engine's parent. */
     pid_t pid;
     int pidfd;
     /* The host's end of the login's socket. */
     int socket;
-    /* Tells what the child could not do before it became the engine. */
+    /* Tells what the engine could not do before it became one, and how it ended. */
     int report;
     /* The user that it runs as; a constant. NULL: the host's own. */
     const char *user;
@@ -22,8 +23,9 @@ struct engine {
 /* Starts the program at path as an engine. False: *why holds the reason, and nothing is left running. */
 bool engine_start(struct engine *engine, const char *path, char *why, size_t why_size);
 
-/* Ends it if it runs, closes its descriptors, and says in `how` how it ended ("exited with 1", "was killed by
- * signal 9", "could not be executed: Permission denied"); `how` may be NULL. */
+/* Ends it if it runs, and closes its descriptors. Unless at_once it may end by itself for a moment, and `how`
+ * (not NULL) says how it did: "it exited with 1", "it was killed by signal 9", "it could not be executed:
+ * Permission denied". */
 void engine_end(struct engine *engine, bool at_once, char *how, size_t how_size);
 
 #endif

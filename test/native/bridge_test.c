@@ -1,0 +1,418 @@
+/* bridge_login against engines that misbehave, under hosts that are difficult: bridge_test FAKE_ENGINE */
+#include "bridge.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+
+int check_failures = 0;
+
+static char directory[] = "/tmp/bridge-test-XXXXXX";
+static const char *fake;
+static char last_log[512];
+
+static char *host_prompt(void *context, const char *text, bool echo) {
+    (void)text, (void)echo;
+    return context == NULL ? NULL : strdup(context);
+}
+
+static void host_status(void *context, const char *text) {
+    (void)context, (void)text;
+}
+
+static void host_log(void *context, int priority, enum bridge_channel channel, const char *text) {
+    (void)context, (void)priority, (void)channel;
+    if (strstr(text, "no system user duo") == NULL)
+        snprintf(last_log, sizeof last_log, "%s", text);
+}
+
+static void login_path(const char *path, const char *answer, struct bridge_verdict *verdict) {
+    const struct bridge_facts facts = {
+        .program = "pam",
+        .service = "test",
+        .user = "alice",
+        .config_path = "/etc/duo/pam_duo.conf",
+        .config_text = "[duo]\n",
+        .config_length = 6,
+        .host_name = "host",
+    };
+    const struct bridge_host host = {(void *)answer, host_prompt, host_status, host_log};
+    last_log[0] = '\0';
+    bridge_login(&facts, &host, path, verdict);
+}
+
+/* Where the fake engine stands under the name that says how it behaves. */
+static void place(const char *mode, char *path, size_t size) {
+    snprintf(path, size, "%s/%s", directory, mode);
+    if (access(path, X_OK) == 0)
+        return;
+    int from = open(fake, O_RDONLY | O_CLOEXEC);
+    int to = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+    char buffer[65536];
+    ssize_t step;
+    while ((step = read(from, buffer, sizeof buffer)) > 0) {
+        if (write(to, buffer, (size_t)step) != step)
+            abort();
+    }
+    close(from);
+    close(to);
+}
+
+static struct bridge_verdict login(const char *mode, const char *answer) {
+    struct bridge_verdict verdict;
+    char path[4096];
+    place(mode, path, sizeof path);
+    login_path(path, answer, &verdict);
+    return verdict;
+}
+
+/* How many engines run; those that have ended and wait to be gathered too. */
+static int engines(void) {
+    int count = 0;
+    DIR *proc = opendir("/proc");
+    struct dirent *entry;
+    while (proc != NULL && (entry = readdir(proc)) != NULL) {
+        char path[300];
+        char line[64] = "";
+        snprintf(path, sizeof path, "/proc/%.20s/stat", entry->d_name);
+        FILE *file = fopen(path, "re");
+        if (file == NULL)
+            continue;
+        int pid = 0;
+        int parent = 0;
+        char state = '?';
+        if (fscanf(file, "%d (%63[^)]) %c %d", &pid, line, &state, &parent) == 4 && parent == getpid())
+            count++;
+        fclose(file);
+    }
+    if (proc != NULL)
+        closedir(proc);
+    return count;
+}
+
+static int open_files(void) {
+    int count = 0;
+    for (int fd = 0; fd < 256; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+static void test_misbehaviour(void) {
+    static const struct {
+        const char *mode;
+        const char *error;
+    } cases[] = {
+        {"exit", "the engine ended without a verdict: it exited with 5"},
+        {"hang", "the engine gave no sign of life and was ended"},
+        {"verdict-first", "the engine spoke nonsense: no HELLO"},
+        {"version", "speaks protocol version 2"},
+        {"garbage", "the engine spoke nonsense: a frame that is too long"},
+        {"hello-exit", "the engine ended without a verdict: it exited with 0"},
+        {"hello-abort", "the engine ended without a verdict: it was killed by signal 6"},
+        {"hello-hang", "the engine gave no sign of life and was ended"},
+        {"hello-twice", "the engine spoke nonsense: a second HELLO"},
+        {"heartbeat", "the engine gave no verdict in time"},
+        {"flood", "the engine gave no verdict in time"},
+        {"hello-garbage", "the engine spoke nonsense: a frame of unknown type"},
+        {"truncated", "the engine ended without a verdict"},
+        {"oversized", "the engine spoke nonsense: a frame that is too long"},
+        {"type", "the engine spoke nonsense: a frame of unknown type"},
+        {"verdict-empty", "the engine spoke nonsense: a frame that lacks a field"},
+        {"verdict-0", "the engine spoke nonsense: a verdict of unknown kind"},
+        {"verdict-8", "the engine spoke nonsense: a verdict of unknown kind"},
+        {"log-priority", "the engine spoke nonsense: a log line of unknown kind"},
+        {"prompt-exit", "the engine ended without a verdict: it exited with 0"},
+        {"prompt-hang", "the engine gave no sign of life and was ended"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int files = open_files();
+        struct bridge_verdict verdict = login(cases[i].mode, "open sesame");
+        CHECK(verdict.outcome == BRIDGE_SERVICE_ERROR, "%s: outcome %d", cases[i].mode, verdict.outcome);
+        CHECK(!verdict.from_engine, "%s", cases[i].mode);
+        CHECK(strstr(verdict.error, cases[i].error) != NULL, "%s: %s", cases[i].mode, verdict.error);
+        CHECK(engines() == 0, "%s: an engine is left", cases[i].mode);
+        CHECK(open_files() == files, "%s: descriptors leak", cases[i].mode);
+    }
+}
+
+static void test_good(void) {
+    int files = open_files();
+    CHECK(login("pass", NULL).outcome == BRIDGE_PASS, "pass");
+    CHECK(login("prompt", "open sesame").outcome == BRIDGE_PASS, "the right answer");
+    CHECK(login("prompt", NULL).outcome != BRIDGE_PASS, "no answer");
+    setenv("SECRET", "x", 1);
+    CHECK(login("about", NULL).outcome == BRIDGE_PASS, "about");
+    CHECK(strcmp(last_log, "core=1 files=1 pgid=1 sid=1 env=clean") == 0, "%s", last_log);
+    CHECK(engines() == 0, "an engine is left");
+    CHECK(open_files() == files, "descriptors leak");
+}
+
+static void test_judged(void) {
+    struct bridge_verdict verdict;
+    char path[4096];
+    char link[4096];
+    place("pass", path, sizeof path);
+
+    login_path("/nowhere/at/all", NULL, &verdict);
+    CHECK(verdict.outcome == BRIDGE_SERVICE_ERROR, "a missing engine");
+    CHECK(strstr(verdict.error, "No such file") != NULL, "%s", verdict.error);
+    login_path("build/duo-ts", NULL, &verdict);
+    CHECK(verdict.outcome == BRIDGE_SERVICE_ERROR && strstr(verdict.error, "absolute") != NULL, "%s",
+          verdict.error);
+    login_path("/tmp", NULL, &verdict);
+    CHECK(verdict.outcome == BRIDGE_SERVICE_ERROR, "a directory");
+    snprintf(link, sizeof link, "%s/link", directory);
+    CHECK(symlink(path, link) == 0, "%s", strerror(errno));
+    login_path(link, NULL, &verdict);
+    CHECK(verdict.outcome == BRIDGE_SERVICE_ERROR, "a symbolic link");
+    chmod(path, 0775);
+    login_path(path, NULL, &verdict);
+    CHECK(strstr(verdict.error, "writable by nobody else") != NULL, "%s", verdict.error);
+    chmod(path, 0757);
+    login_path(path, NULL, &verdict);
+    CHECK(verdict.outcome == BRIDGE_SERVICE_ERROR, "writable by all");
+    chmod(path, 0755);
+    chmod(directory, 0775);
+    login_path(path, NULL, &verdict);
+    CHECK(strstr(verdict.error, "directory") != NULL, "%s", verdict.error);
+    chmod(directory, 0755);
+    chmod(path, 0644);
+    login_path(path, NULL, &verdict);
+    CHECK(strstr(verdict.error, "it could not be executed: Permission denied") != NULL, "%s", verdict.error);
+    chmod(path, 0755);
+    if (geteuid() == 0) {
+        CHECK(chown(path, 12345, 0) == 0, "%s", strerror(errno));
+        login_path(path, NULL, &verdict);
+        CHECK(verdict.outcome == BRIDGE_SERVICE_ERROR, "another's file");
+        CHECK(chown(path, 0, 0) == 0 && chmod(path, 0755) == 0, "%s", strerror(errno));
+    } else {
+        fprintf(stderr, "skipped: a file of another user's takes root\n");
+    }
+    login_path(path, NULL, &verdict);
+    CHECK(verdict.outcome == BRIDGE_PASS, "%s", verdict.error);
+}
+
+/* ---- difficult hosts ---- */
+
+static void *reap_all(void *stop) {
+    int *seen = stop;
+    while (!__atomic_load_n(&seen[0], __ATOMIC_ACQUIRE)) {
+        if (waitpid(-1, NULL, WNOHANG) > 0)
+            seen[1]++;
+        usleep(100);
+    }
+    return NULL;
+}
+
+static void test_children(void) {
+    int shared[2] = {0, 0};
+    pthread_t reaper;
+    signal(SIGCHLD, SIG_IGN);
+    CHECK(login("pass", NULL).outcome == BRIDGE_PASS, "SIGCHLD ignored");
+    CHECK(strstr(login("exit", NULL).error, "it exited with 5") != NULL,
+          "SIGCHLD ignored, and still the status");
+    signal(SIGCHLD, SIG_DFL);
+    pthread_create(&reaper, NULL, reap_all, shared);
+    for (int i = 0; i < 20; i++)
+        CHECK(login("pass", NULL).outcome == BRIDGE_PASS, "a host that reaps");
+    __atomic_store_n(&shared[0], 1, __ATOMIC_RELEASE);
+    pthread_join(reaper, NULL);
+    CHECK(shared[1] == 0, "the host saw %d children that were not its own", shared[1]);
+}
+
+static void *disturb(void *stop) {
+    while (!__atomic_load_n((int *)stop, __ATOMIC_ACQUIRE)) {
+        free(malloc(1000));
+        (void)getpwnam("root");
+    }
+    return NULL;
+}
+
+static void *one_of_many(void *argument) {
+    struct bridge_verdict verdict;
+    login_path(argument, NULL, &verdict);
+    return (void *)(verdict.outcome == BRIDGE_PASS ? (intptr_t)1 : (intptr_t)0);
+}
+
+static void test_threads(void) {
+    pthread_t noise;
+    pthread_t logins[8];
+    int stop = 0;
+    char path[4096];
+    place("pass", path, sizeof path);
+    pthread_create(&noise, NULL, disturb, &stop);
+    for (int round = 0; round < 4; round++) {
+        for (size_t i = 0; i < sizeof logins / sizeof *logins; i++)
+            pthread_create(&logins[i], NULL, one_of_many, path);
+        for (size_t i = 0; i < sizeof logins / sizeof *logins; i++) {
+            void *good = NULL;
+            pthread_join(logins[i], &good);
+            CHECK(good != NULL, "a login among many");
+        }
+    }
+    __atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
+    pthread_join(noise, NULL);
+}
+
+/* Runs a host of its own, since it spoils its process; false when a check of it failed. */
+static bool in_child(void (*host)(void)) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        check_failures = 0;
+        host();
+        _exit(check_failures == 0 ? 0 : 1);
+    }
+    int status = 0;
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void host_without_files(void) {
+    int log = fcntl(2, F_DUPFD_CLOEXEC, 100);
+    struct bridge_verdict verdict;
+    close(0);
+    close(1);
+    close(2);
+    verdict = login("pass", NULL);
+    bool nothing = fcntl(0, F_GETFD) < 0 && fcntl(1, F_GETFD) < 0 && fcntl(2, F_GETFD) < 0;
+    dup2(log, 2);
+    CHECK(verdict.outcome == BRIDGE_PASS, "%s", verdict.error);
+    CHECK(nothing, "something of ours stands where the standard descriptors were");
+}
+
+static void host_with_signals(void) {
+    sigset_t some;
+    sigset_t pending;
+    sigemptyset(&some);
+    sigaddset(&some, SIGINT);
+    sigaddset(&some, SIGHUP);
+    sigprocmask(SIG_BLOCK, &some, NULL);
+    signal(SIGHUP, SIG_IGN);
+    raise(SIGHUP);
+    CHECK(login("pass", NULL).outcome == BRIDGE_PASS, "a signal that the host ignores is none");
+    signal(SIGUSR1, SIG_IGN);
+    CHECK(login("signals", NULL).outcome == BRIDGE_PASS,
+          "the engine inherits what the host ignores or blocks");
+    raise(SIGINT);
+    struct bridge_verdict verdict = login("heartbeat", NULL);
+    CHECK(verdict.outcome == BRIDGE_ABORTED && verdict.signal == SIGINT, "%d: %s", verdict.outcome,
+          verdict.error);
+    CHECK(strcmp(verdict.error, "cancelled by SIGINT") == 0, "%s", verdict.error);
+    sigpending(&pending);
+    CHECK(sigismember(&pending, SIGINT) == 1, "the signal is the host's, and must stay");
+    CHECK(engines() == 0, "an engine is left");
+}
+
+static void on_signal(int number) {
+    (void)number;
+}
+
+static void host_with_handlers(void) {
+    struct sigaction action = {.sa_handler = on_signal};
+    struct timespec often = {0, 1000000};
+    sigaction(SIGALRM, &action, NULL);
+    timer_t timer;
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
+    struct itimerspec spec = {often, often};
+    CHECK(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0 && timer_settime(timer, 0, &spec, NULL) == 0,
+          "timer");
+    for (int i = 0; i < 5; i++)
+        CHECK(login("prompt", "open sesame").outcome == BRIDGE_PASS,
+              "a host that is interrupted all the time");
+    timer_delete(timer);
+}
+
+static void host_with_limits(void) {
+    static const struct {
+        int resource;
+        rlim_t value;
+    } limits[] = {
+        {RLIMIT_NOFILE, 3}, {RLIMIT_NOFILE, 8}, {RLIMIT_NOFILE, 12},   {RLIMIT_AS, 1 << 20},
+        {RLIMIT_FSIZE, 0},  {RLIMIT_NPROC, 0},  {RLIMIT_STACK, 65536}, {RLIMIT_DATA, 4096},
+    };
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            struct rlimit limit = {limits[i].value, limits[i].value};
+            setrlimit((__rlimit_resource_t)limits[i].resource, &limit);
+            struct bridge_verdict verdict = login("verdict-0", NULL);
+            _exit(verdict.outcome == BRIDGE_PASS ? 1 : 0);
+        }
+        int status = 0;
+        CHECK(waitpid(pid, &status, 0) == pid && !(WIFEXITED(status) && WEXITSTATUS(status) == 1),
+              "limit %zu", i);
+    }
+}
+
+/* The host is killed while the engine runs; the engine must be gone a second later. */
+static void test_killed_host(void) {
+    int ready[2];
+    CHECK(pipe2(ready, O_CLOEXEC) == 0, "%s", strerror(errno));
+    CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0, "%s", strerror(errno));
+    char path[4096];
+    place("heartbeat", path, sizeof path);
+    pid_t host = fork();
+    if (host == 0) {
+        struct bridge_verdict verdict;
+        login_path(path, NULL, &verdict);
+        _exit(0);
+    }
+    while (true) {
+        char children[64];
+        char list[64] = "";
+        snprintf(children, sizeof children, "/proc/%d/task/%d/children", host, host);
+        FILE *file = fopen(children, "re");
+        bool started = file != NULL && fgets(list, sizeof list, file) != NULL && list[0] != '\0';
+        if (file != NULL)
+            fclose(file);
+        if (started)
+            break;
+        usleep(1000);
+    }
+    kill(host, SIGKILL);
+    waitpid(host, NULL, 0);
+    /* It is ours now: waitpid says when it has ended. One that lives on would never be gathered. */
+    siginfo_t info;
+    bool ended = false;
+    for (int tries = 0; tries < 1000 && !ended; tries++) {
+        memset(&info, 0, sizeof info);
+        ended = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | __WALL) == 0 ? info.si_pid != 0 : errno == ECHILD;
+        usleep(1000);
+    }
+    CHECK(ended, "the engine lives on without its host");
+    CHECK(!ended || info.si_pid == 0 || info.si_status == SIGKILL, "it ended otherwise: %d", info.si_status);
+    close(ready[0]);
+    close(ready[1]);
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2 || mkdtemp(directory) == NULL || chmod(directory, 0755) < 0)
+        return 2;
+    fake = argv[1];
+    test_good();
+    test_misbehaviour();
+    test_judged();
+    test_children();
+    test_threads();
+    CHECK(in_child(host_without_files), "a host without standard descriptors");
+    CHECK(in_child(host_with_signals), "a host that blocks signals");
+    CHECK(in_child(host_with_handlers), "a host that handles signals");
+    host_with_limits();
+    test_killed_host();
+
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", directory);
+    return system(command) == 0 && check_failures == 0 ? 0 : 1;
+}

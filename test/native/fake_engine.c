@@ -1,0 +1,185 @@
+/* A program in the engine's place that misbehaves in the way its file name says. */
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "frame.h"
+
+#define SOCKET 3
+
+static void send_all(const void *data, size_t length) {
+    const char *at = data;
+    while (length > 0) {
+        ssize_t step = write(SOCKET, at, length);
+        if (step <= 0)
+            _exit(9);
+        at += step;
+        length -= (size_t)step;
+    }
+}
+
+static void send_frame(struct frame_writer *frame) {
+    if (!frame_end(frame))
+        _exit(8);
+    send_all(frame->data, frame->length);
+    frame_free(frame);
+}
+
+static void send_hello(uint32_t version) {
+    struct frame_writer frame = {0};
+    frame_begin(&frame, FRAME_ENGINE_HELLO);
+    frame_number(&frame, TAG_VERSION, version);
+    frame_text(&frame, TAG_RELEASE, "fake");
+    send_frame(&frame);
+}
+
+static void send_verdict(uint32_t outcome) {
+    struct frame_writer frame = {0};
+    frame_begin(&frame, FRAME_VERDICT);
+    frame_number(&frame, TAG_OUTCOME, outcome);
+    frame_number(&frame, TAG_CODE, outcome == 1 ? 0 : 1);
+    frame_text(&frame, TAG_STAGE, "auth");
+    frame_text(&frame, TAG_ERROR, "");
+    send_frame(&frame);
+}
+
+static void send_prompt(void) {
+    struct frame_writer frame = {0};
+    frame_begin(&frame, FRAME_PROMPT);
+    frame_text(&frame, TAG_TEXT, "say it: ");
+    frame_number(&frame, TAG_ECHO, 1);
+    send_frame(&frame);
+}
+
+static void send_log(uint32_t priority, const char *text) {
+    struct frame_writer frame = {0};
+    frame_begin(&frame, FRAME_LOG);
+    frame_number(&frame, TAG_PRIORITY, priority);
+    frame_text(&frame, TAG_TEXT, text);
+    frame_number(&frame, TAG_CHANNEL, 0);
+    send_frame(&frame);
+}
+
+static void send_empty(enum frame_type type) {
+    struct frame_writer frame = {0};
+    frame_begin(&frame, type);
+    send_frame(&frame);
+}
+
+/* Reads until the host's bytes hold this ANSWER. */
+static bool answered(const char *expected) {
+    static char seen[FRAME_MAX_FACTS];
+    size_t length = 0;
+    for (;;) {
+        ssize_t step = read(SOCKET, seen + length, sizeof seen - length);
+        if (step <= 0)
+            return false;
+        length += (size_t)step;
+        if (memmem(seen, length, expected, strlen(expected)) != NULL)
+            return true;
+    }
+}
+
+static void send_limits(void) {
+    char text[256];
+    struct rlimit core;
+    struct rlimit files;
+    getrlimit(RLIMIT_CORE, &core);
+    getrlimit(RLIMIT_NOFILE, &files);
+    snprintf(text, sizeof text, "core=%d files=%d pgid=%d sid=%d env=%s", core.rlim_cur <= 1,
+             files.rlim_cur >= 64, getpgid(0) == getpid(), getsid(0) == getpid(),
+             getenv("LD_PRELOAD") == NULL && getenv("SECRET") == NULL ? "clean" : "dirty");
+    send_log(6, text);
+    for (int fd = 0; fd < 64; fd++) {
+        if (fd != SOCKET && fd > 2 && lseek(fd, 0, SEEK_CUR) >= 0)
+            send_log(3, "a descriptor that is not its own");
+    }
+}
+
+int main(void) {
+    char path[4096];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length <= 0)
+        return 7;
+    path[length] = '\0';
+    const char *mode = strrchr(path, '/') + 1;
+    struct sigaction ignored;
+
+    if (strcmp(mode, "exit") == 0)
+        return 5;
+    if (strcmp(mode, "hang") == 0)
+        return pause();
+    if (strcmp(mode, "verdict-first") == 0) {
+        send_verdict(1);
+        return pause();
+    }
+    if (strcmp(mode, "version") == 0) {
+        send_hello(FRAME_VERSION + 1);
+        return 0;
+    }
+    if (strcmp(mode, "garbage") == 0) {
+        send_all("SSH-2.0-OpenSSH\r\n", 17);
+        return pause();
+    }
+    send_hello(FRAME_VERSION);
+    if (strcmp(mode, "hello-exit") == 0)
+        return 0;
+    if (strcmp(mode, "hello-abort") == 0)
+        abort();
+    if (strcmp(mode, "hello-hang") == 0)
+        return pause();
+    if (strcmp(mode, "hello-twice") == 0)
+        send_hello(FRAME_VERSION);
+    else if (strcmp(mode, "heartbeat") == 0) {
+        for (;;) {
+            send_empty(FRAME_HEARTBEAT);
+            usleep(20 * 1000);
+        }
+    } else if (strcmp(mode, "flood") == 0) {
+        for (;;)
+            send_empty(FRAME_HEARTBEAT);
+    } else if (strcmp(mode, "hello-garbage") == 0)
+        send_all("\0\0\0\x05garbage", 11);
+    else if (strcmp(mode, "truncated") == 0) {
+        send_all("\0\0\0\x20\x46", 5);
+        return 0;
+    } else if (strcmp(mode, "oversized") == 0)
+        send_all("\x7f\xff\xff\xff\x46", 5);
+    else if (strcmp(mode, "type") == 0)
+        send_all("\0\0\0\x01\x7f", 5);
+    else if (strcmp(mode, "verdict-empty") == 0)
+        send_all("\0\0\0\x01\x46", 5);
+    else if (strcmp(mode, "verdict-0") == 0)
+        send_verdict(0);
+    else if (strcmp(mode, "verdict-8") == 0)
+        send_verdict(8);
+    else if (strcmp(mode, "log-priority") == 0)
+        send_log(0, "panic");
+    else if (strcmp(mode, "prompt") == 0) {
+        send_prompt();
+        send_verdict(answered("open sesame") ? 1 : 3);
+    } else if (strcmp(mode, "prompt-exit") == 0) {
+        send_prompt();
+        return 0;
+    } else if (strcmp(mode, "prompt-hang") == 0)
+        send_prompt();
+    else if (strcmp(mode, "about") == 0) {
+        send_limits();
+        send_verdict(1);
+    } else if (strcmp(mode, "pass") == 0)
+        send_verdict(1);
+    else if (strcmp(mode, "signals") == 0) {
+        bool plain = true;
+        for (int number = 1; number < 32; number++)
+            plain = plain && sigaction(number, NULL, &ignored) == 0 && ignored.sa_handler == SIG_DFL;
+        sigset_t blocked;
+        sigprocmask(SIG_BLOCK, NULL, &blocked);
+        send_verdict(plain && sigisemptyset(&blocked) ? 1 : 3);
+    }
+    return pause();
+}
