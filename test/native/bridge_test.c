@@ -348,10 +348,10 @@ static void host_with_limits(void) {
             struct rlimit limit = {limits[i].value, limits[i].value};
             setrlimit((__rlimit_resource_t)limits[i].resource, &limit);
             struct bridge_verdict verdict = login("verdict-0", NULL);
-            _exit(verdict.outcome == BRIDGE_PASS ? 1 : 0);
+            _exit(verdict.outcome == BRIDGE_PASS ? 42 : 0);
         }
         int status = 0;
-        CHECK(waitpid(pid, &status, 0) == pid && !(WIFEXITED(status) && WEXITSTATUS(status) == 1),
+        CHECK(waitpid(pid, &status, 0) == pid && !(WIFEXITED(status) && WEXITSTATUS(status) == 42),
               "limit %zu", i);
     }
 }
