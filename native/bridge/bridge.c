@@ -148,6 +148,17 @@ static void put_account(struct frame_writer *frame, const struct bridge_account 
     frame_text(frame, tags[3], account->groups_error);
 }
 
+static void put_application(struct frame_writer *frame, const struct bridge_application *application) {
+    frame_number(frame, TAG_LOGIN_FLAGS, application->flags);
+    frame_text(frame, TAG_IKEY, application->ikey);
+    frame_text(frame, TAG_SKEY, application->skey);
+    frame_text(frame, TAG_API_HOST, application->host);
+    frame_text(frame, TAG_AUTHORITIES, application->authorities);
+    frame_text(frame, TAG_HTTP_PROXY, application->http_proxy);
+    frame_number(frame, TAG_HTTPS_TIMEOUT, application->https_timeout);
+    frame_number(frame, TAG_TLS_VERIFY, application->verify ? 1u : 0u);
+}
+
 static bool send_facts(struct login *login, const struct bridge_facts *facts) {
     static const enum frame_tag account_tags[4] = {TAG_ACCOUNT_NAME, TAG_ACCOUNT_GECOS, TAG_ACCOUNT_GROUP,
                                                    TAG_ACCOUNT_GROUPS_ERROR};
@@ -174,9 +185,14 @@ static bool send_facts(struct login *login, const struct bridge_facts *facts) {
         put_account(&frame, &facts->caller, caller_tags);
         frame_text(&frame, TAG_COMMAND, facts->command);
         frame_text(&frame, TAG_CONFIG_PATH, facts->config_path);
-        frame_bytes(&frame, TAG_CONFIG_TEXT, facts->config_text, facts->config_length);
+        if (facts->config_text != NULL)
+            frame_bytes(&frame, TAG_CONFIG_TEXT, facts->config_text, facts->config_length);
         frame_text(&frame, TAG_HOST_NAME, facts->host_name);
         frame_number(&frame, TAG_DEADLINE, BRIDGE_DEADLINE_MS - BRIDGE_ENGINE_MARGIN_MS);
+        frame_text(&frame, TAG_DUO_USER, facts->duo_user);
+        frame_text(&frame, TAG_ENV_FACTOR, facts->env_factor);
+        if (facts->application != NULL)
+            put_application(&frame, facts->application);
         sent = send_frame(login, &frame);
     }
     frame_free(&frame);
@@ -254,6 +270,7 @@ static void take_verdict(struct login *login, const struct frame_message *messag
         memcpy(verdict->error, message->error.data, length);
     verdict->error[length] = '\0';
     verdict->code = message->code;
+    verdict->motd = message->motd != 0;
     verdict->from_engine = true;
     verdict->outcome = (enum bridge_outcome)message->outcome;
     login->done = true;

@@ -51,6 +51,23 @@ struct bridge_account {
     const char *groups_error;
 };
 
+/* The Duo application that a caller of libduo names itself, where others bring a configuration. */
+struct bridge_application {
+    const char *ikey;
+    const char *skey;
+    /* HOST or HOST:PORT. */
+    const char *host;
+    /* PEM texts of the authorities that replace Duo's; NULL: Duo's. */
+    const char *authorities;
+    bool verify;
+    /* NULL: none. */
+    const char *http_proxy;
+    /* Seconds; 0: no limit but the login's. */
+    uint32_t https_timeout;
+    /* DUO_FLAG_SYNC and DUO_FLAG_AUTO of duo(3). */
+    uint32_t flags;
+};
+
 struct bridge_facts {
     const char *program;
     const char *service;
@@ -63,6 +80,13 @@ struct bridge_facts {
     struct bridge_account account;
     struct bridge_account caller;
     const char *command;
+    /* The name under which Duo is asked, where a caller may choose it; NULL: the account's. */
+    const char *duo_user;
+    /* A factor or passcode given beforehand; NULL: none. */
+    const char *env_factor;
+    /* NULL: a configuration is given. */
+    const struct bridge_application *application;
+    /* NULL: none is given. */
     const char *config_path;
     const char *config_text;
     size_t config_length;
@@ -84,6 +108,8 @@ struct bridge_verdict {
     uint32_t code;
     /* False: the engine gave none, and `error` says why, for the host's log. */
     bool from_engine;
+    /* The configuration wants the message of the day shown. */
+    bool motd;
     /* The signal that ended the login; 0 for none. */
     int signal;
     char error[512];

@@ -174,6 +174,8 @@ static struct place place_of(struct frame_message *message, unsigned char tag) {
             return (struct place){&message->outcome, NULL};
         if (tag == TAG_CODE)
             return (struct place){&message->code, NULL};
+        if (tag == TAG_MOTD)
+            return (struct place){&message->motd, NULL};
         if (tag == TAG_STAGE)
             return (struct place){NULL, &message->stage};
         if (tag == TAG_ERROR)

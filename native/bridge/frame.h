@@ -48,6 +48,16 @@ enum frame_tag {
     TAG_CONFIG_TEXT = 35,
     TAG_HOST_NAME = 36,
     TAG_DEADLINE = 37,
+    TAG_DUO_USER = 38,
+    TAG_ENV_FACTOR = 39,
+    TAG_LOGIN_FLAGS = 40,
+    TAG_IKEY = 41,
+    TAG_SKEY = 42,
+    TAG_API_HOST = 43,
+    TAG_AUTHORITIES = 44,
+    TAG_HTTP_PROXY = 45,
+    TAG_HTTPS_TIMEOUT = 46,
+    TAG_TLS_VERIFY = 47,
     TAG_TEXT = 48,
     TAG_FAILED = 49,
     TAG_SIGNAL = 50,
@@ -58,6 +68,7 @@ enum frame_tag {
     TAG_CODE = 55,
     TAG_STAGE = 56,
     TAG_ERROR = 57,
+    TAG_MOTD = 58,
 };
 
 /* A frame in the making. Starts zeroed; the first failure (memory, length) sticks until frame_end tells of
@@ -94,6 +105,7 @@ struct frame_message {
     uint32_t channel;
     uint32_t outcome;
     uint32_t code;
+    uint32_t motd;
     struct frame_text_field release;
     struct frame_text_field text;
     struct frame_text_field stage;

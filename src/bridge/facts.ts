@@ -1,9 +1,12 @@
 /** FACTS of PROTOCOL.md: from a frame to what the login works with, and back for the tests. */
+import { Secret } from '../lib/secret.ts';
 import { encodeFrame, type Field, type Frame, FrameError, FrameType } from './frame.ts';
-import type { Account, Facts } from './messages.ts';
+import type { Account, Application, ConfigText, Facts } from './messages.ts';
 
 const FLAG_SILENT = 1;
 const FLAG_NO_CONVERSATION = 2;
+const LOGIN_SYNC = 1;
+const LOGIN_AUTO = 2;
 const MAX_CONFIG = 65_536;
 
 const PROGRAMS: readonly Facts['program'][] = ['pam', 'login_duo', 'libduo'];
@@ -16,8 +19,6 @@ export function factsFromFrame(frame: Frame): Facts {
   if (frame.type !== FrameType.facts) throw new FrameError(`frame type ${frame.type} where FACTS belong`);
   const program = PROGRAMS.find((name) => name === frame.text('program'));
   if (program === undefined) throw new FrameError('field program names no program');
-  const configText = frame.text('configText');
-  if (configText.length > MAX_CONFIG) throw new FrameError('field configText is too long');
   const flags = frame.number('flags');
   const callerUid = frame.number('callerUid');
   return {
@@ -32,8 +33,10 @@ export function factsFromFrame(frame: Frame): Facts {
     ...optional('account', account(frame, 'account', frame.optionalNumber('accountUid'))),
     ...optional('caller', account(frame, 'caller', callerUid)),
     ...optional('command', frame.optionalText('command')),
-    configPath: frame.text('configPath'),
-    configText,
+    ...optional('duoUser', frame.optionalText('duoUser')),
+    ...optional('envFactor', secret(frame.optionalText('envFactor'))),
+    ...optional('config', configText(frame)),
+    ...optional('application', application(frame)),
     hostName: frame.text('hostName'),
     deadline: frame.number('deadline'),
   };
@@ -50,6 +53,34 @@ function account(frame: Frame, whose: 'account' | 'caller', uid: number | undefi
     groups: frame.texts(`${whose}Group`),
     ...optional('groupsError', frame.optionalText(`${whose}GroupsError`)),
   };
+}
+
+function configText(frame: Frame): ConfigText | undefined {
+  const text = frame.optionalText('configText');
+  if (text === undefined) return undefined;
+  if (text.length > MAX_CONFIG) throw new FrameError('field configText is too long');
+  return { path: frame.text('configPath'), text };
+}
+
+function application(frame: Frame): Application | undefined {
+  const ikey = frame.optionalText('ikey');
+  if (ikey === undefined) return undefined;
+  const flags = frame.number('loginFlags');
+  return {
+    ikey,
+    skey: new Secret(frame.text('skey')),
+    host: frame.text('apiHost'),
+    ...optional('authorities', frame.optionalText('authorities')),
+    verify: frame.number('tlsVerify') !== 0,
+    ...optional('httpProxy', secret(frame.optionalText('httpProxy'))),
+    httpsTimeout: frame.number('httpsTimeout'),
+    auto: (flags & LOGIN_AUTO) !== 0,
+    sync: (flags & LOGIN_SYNC) !== 0,
+  };
+}
+
+function secret(text: string | undefined): Secret | undefined {
+  return text === undefined ? undefined : new Secret(text);
 }
 
 function optional<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
@@ -74,12 +105,13 @@ export function factsToFrame(facts: Facts): Buffer {
   }
   if (facts.caller !== undefined) fields.push(...accountFields('caller', facts.caller));
   if (facts.command !== undefined) fields.push(['command', facts.command]);
-  fields.push(
-    ['configPath', facts.configPath],
-    ['configText', facts.configText],
-    ['hostName', facts.hostName],
-    ['deadline', facts.deadline],
-  );
+  if (facts.config !== undefined) {
+    fields.push(['configPath', facts.config.path], ['configText', facts.config.text]);
+  }
+  fields.push(['hostName', facts.hostName], ['deadline', facts.deadline]);
+  if (facts.duoUser !== undefined) fields.push(['duoUser', facts.duoUser]);
+  if (facts.envFactor !== undefined) fields.push(['envFactor', facts.envFactor.reveal()]);
+  if (facts.application !== undefined) fields.push(...applicationFields(facts.application));
   return encodeFrame(FrameType.facts, fields);
 }
 
@@ -91,4 +123,18 @@ function accountFields(whose: 'account' | 'caller', entry: Account): Field[] {
   for (const group of entry.groups) fields.push([`${whose}Group`, group]);
   if (entry.groupsError !== undefined) fields.push([`${whose}GroupsError`, entry.groupsError]);
   return fields;
+}
+
+function applicationFields(application: Application): Field[] {
+  const { ikey, skey, host, authorities, verify, httpProxy, httpsTimeout, auto, sync } = application;
+  return [
+    ['loginFlags', (sync ? LOGIN_SYNC : 0) | (auto ? LOGIN_AUTO : 0)],
+    ['ikey', ikey],
+    ['skey', skey.reveal()],
+    ['apiHost', host],
+    ...(authorities === undefined ? [] : [['authorities', authorities] as const]),
+    ...(httpProxy === undefined ? [] : [['httpProxy', httpProxy.reveal()] as const]),
+    ['httpsTimeout', httpsTimeout],
+    ['tlsVerify', verify ? 1 : 0],
+  ];
 }

@@ -62,6 +62,16 @@ export const FIELDS = {
   configText: { tag: 35, kind: 'foreign' },
   hostName: { tag: 36, kind: 'text' },
   deadline: { tag: 37, kind: 'number' },
+  duoUser: { tag: 38, kind: 'text' },
+  envFactor: { tag: 39, kind: 'foreign' },
+  loginFlags: { tag: 40, kind: 'number' },
+  ikey: { tag: 41, kind: 'text' },
+  skey: { tag: 42, kind: 'text' },
+  apiHost: { tag: 43, kind: 'text' },
+  authorities: { tag: 44, kind: 'foreign' },
+  httpProxy: { tag: 45, kind: 'text' },
+  httpsTimeout: { tag: 46, kind: 'number' },
+  tlsVerify: { tag: 47, kind: 'number' },
   text: { tag: 48, kind: 'text' },
   failed: { tag: 49, kind: 'number' },
   signal: { tag: 50, kind: 'number' },
@@ -72,6 +82,7 @@ export const FIELDS = {
   code: { tag: 55, kind: 'number' },
   stage: { tag: 56, kind: 'text' },
   error: { tag: 57, kind: 'text' },
+  motd: { tag: 58, kind: 'number' },
   answer: { tag: 48, kind: 'foreign' },
 } as const satisfies Record<string, FieldShape>;
 
@@ -99,6 +110,16 @@ const FACTS_FIELDS: readonly FieldName[] = [
   'configText',
   'hostName',
   'deadline',
+  'duoUser',
+  'envFactor',
+  'loginFlags',
+  'ikey',
+  'skey',
+  'apiHost',
+  'authorities',
+  'httpProxy',
+  'httpsTimeout',
+  'tlsVerify',
 ];
 
 const TYPE_FIELDS: Readonly<Record<FrameType, readonly FieldName[]>> = {
@@ -111,7 +132,7 @@ const TYPE_FIELDS: Readonly<Record<FrameType, readonly FieldName[]>> = {
   [FrameType.status]: ['text'],
   [FrameType.log]: ['priority', 'text', 'channel'],
   [FrameType.heartbeat]: [],
-  [FrameType.verdict]: ['outcome', 'code', 'stage', 'error'],
+  [FrameType.verdict]: ['outcome', 'code', 'stage', 'error', 'motd'],
 };
 
 /** What was received, or was to be sent, is not a frame of PROTOCOL.md. The message holds no content of the frame. */

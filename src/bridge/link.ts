@@ -142,6 +142,7 @@ class Link {
       ['code', verdict.code],
       ['stage', verdict.stage],
       ['error', clip(verdict.error)],
+      ...(verdict.motd ? [['motd', 1] as const] : []),
     ]);
     return true;
   }

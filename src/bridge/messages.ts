@@ -2,6 +2,8 @@
  * What crosses the bridge, as typed messages. The bytes are in frame.ts, the document is PROTOCOL.md.
  */
 
+import type { Secret } from '../lib/secret.ts';
+
 /** syslog priorities that the engine uses. */
 export const Priority = { error: 3, warning: 4, info: 6, debug: 7 } as const;
 export type Priority = (typeof Priority)[keyof typeof Priority];
@@ -47,6 +49,32 @@ export interface Account {
   readonly groupsError?: string;
 }
 
+/** A configuration file, as the host read it. */
+export interface ConfigText {
+  /** Where it came from, for messages. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** The Duo application that a caller of libduo names itself, where others bring a configuration. */
+export interface Application {
+  readonly ikey: string;
+  readonly skey: Secret;
+  /** `HOST` or `HOST:PORT`. */
+  readonly host: string;
+  /** PEM texts of the authorities that replace Duo's own. */
+  readonly authorities?: string;
+  /** False: no certificate is verified. */
+  readonly verify: boolean;
+  readonly httpProxy?: Secret;
+  /** Seconds to wait for a reply; 0: no limit but the login's deadline. */
+  readonly httpsTimeout: number;
+  /** DUO_FLAG_AUTO */
+  readonly auto: boolean;
+  /** DUO_FLAG_SYNC */
+  readonly sync: boolean;
+}
+
 /** What the host knows of one login. */
 export interface Facts {
   readonly program: 'pam' | 'login_duo' | 'libduo';
@@ -65,8 +93,13 @@ export interface Facts {
   /** The passwd entry of `callerUid`; absent when there is none. */
   readonly caller?: Account;
   readonly command?: string;
-  readonly configPath: string;
-  readonly configText: string;
+  /** The name under which Duo is asked, where the host lets its caller choose it. */
+  readonly duoUser?: string;
+  /** A factor or passcode given beforehand (DUO_PASSCODE). */
+  readonly envFactor?: Secret;
+  /** pam and login_duo bring a configuration, libduo an application. */
+  readonly config?: ConfigText;
+  readonly application?: Application;
   readonly hostName: string;
   /** Milliseconds in which the verdict must be given. */
   readonly deadline: number;
@@ -79,6 +112,8 @@ export interface Verdict {
   readonly stage: Stage;
   /** Why, for duo_geterr; empty where there is nothing to say. Holds no secret. */
   readonly error: string;
+  /** The configuration wants the message of the day shown. */
+  readonly motd?: boolean;
 }
 
 /** How the engine talks to the person who logs in: conv_prompt and conv_status of duo(3). */

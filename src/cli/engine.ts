@@ -5,8 +5,8 @@ import { finished } from 'node:stream/promises';
 import { serveLogin } from '../bridge/link.ts';
 import { systemClock } from '../lib/clock.ts';
 import { RELEASE } from '../lib/release.ts';
+import { loginFor } from '../login/login.ts';
 import { openDuo } from '../login/open-duo.ts';
-import { pamLogin } from '../login/pam.ts';
 import { localAddress } from '../policy/origin.ts';
 
 /** Where the host puts the login's socket. */
@@ -21,7 +21,7 @@ export async function runEngine(): Promise<void> {
     process.exit(2);
   }
   const socket = new Socket({ fd: SOCKET, readable: true, writable: true });
-  const login = pamLogin({ openDuo: openDuoOnce, localAddress });
+  const login = loginFor({ openDuo: openDuoOnce, localAddress });
   await serveLogin(socket, login, { clock: systemClock, release: RELEASE });
   await finished(socket, { readable: false }).catch(() => {});
   process.exit(0);

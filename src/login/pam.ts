@@ -61,10 +61,12 @@ class PamLogin {
   }
 
   async run(): Promise<Verdict> {
-    const parsed = parseConfig(this.#facts.configText, { path: this.#facts.configPath, program: 'pam' });
+    const { config } = this.#facts;
+    if (config === undefined) return this.#withoutConfig();
+    const parsed = parseConfig(config.text, { path: config.path, program: 'pam' });
     this.#notices(parsed.notices);
     if (!parsed.ok) {
-      const error = `the configuration in ${this.#facts.configPath} can't be used`;
+      const error = `the configuration in ${config.path} can't be used`;
       return this.#rule(
         failmodeRuling(parsed.failmode, DuoCode.clientError),
         'config',
@@ -73,6 +75,12 @@ class PamLogin {
       );
     }
     return this.#withConfig(parsed.config);
+  }
+
+  #withoutConfig(): Verdict {
+    const error = 'the host brought no configuration';
+    this.#log(Priority.error, 'Error in Duo login', this.#facts.user, error);
+    return { outcome: Outcome.serviceError, code: DuoCode.libError, stage: 'config', error };
   }
 
   async #withConfig(config: Config): Promise<Verdict> {

@@ -106,6 +106,8 @@ static bool field_is(const struct frame_message *message, const struct field *fi
         return message->outcome == number_of(field);
     case TAG_CODE:
         return message->code == number_of(field);
+    case TAG_MOTD:
+        return message->motd == number_of(field);
     case TAG_STAGE:
         return text_is(&message->stage, field);
     case TAG_ERROR:
