@@ -1,7 +1,7 @@
 /** The order of a login, by the program that asks for it. */
 import { DuoCode, type Facts, type Host, type Login, Outcome, Priority } from '../bridge/messages.ts';
 import { sentence } from '../policy/sentence.ts';
-import { type LoginTools, pamLogin } from './pam.ts';
+import { type LoginTools, pamLogin } from './configured.ts';
 
 /** Makes the login that the bridge serves, whatever program stands at its other end. */
 export function loginFor(tools: LoginTools): Login {

@@ -1,4 +1,4 @@
-/** The order of one PAM login: configuration, policy, then up to `prompts` tries with Duo. */
+/** The order of one login that a configuration rules: configuration, policy, then up to `prompts` tries with Duo. */
 import {
   Channel,
   DeadlineError,
@@ -40,7 +40,7 @@ const NOVERIFY =
 
 /** Makes the login that the bridge serves. */
 export function pamLogin(tools: LoginTools): Login {
-  return (facts, host) => new PamLogin(facts, host, tools).run();
+  return (facts, host) => new ConfiguredLogin(facts, host, tools).run();
 }
 
 interface TryState {
@@ -49,7 +49,7 @@ interface TryState {
   readonly last: boolean;
 }
 
-class PamLogin {
+class ConfiguredLogin {
   readonly #facts: Facts;
   readonly #host: Host;
   readonly #tools: LoginTools;
