@@ -28,9 +28,9 @@ export async function runEngine(): Promise<void> {
 }
 
 /** This engine serves one login: when its files have been read there are none left to read. */
-const openDuoOnce: typeof openDuo = async (config, notify) => {
+const openDuoOnce: typeof openDuo = async (...what) => {
   try {
-    return await openDuo(config, notify);
+    return await openDuo(...what);
   } finally {
     process.permission?.drop('fs.read');
   }

@@ -11,11 +11,11 @@ import {
   type Stage,
   type Verdict,
 } from '../bridge/messages.ts';
-import { type Config, type Notice, parseConfig } from '../config/config.ts';
+import { type Config, type ConfigSource, type Notice, parseConfig } from '../config/config.ts';
 import type { DuoApi } from '../duo/api.ts';
 import { DuoError } from '../duo/errors.ts';
 import { duoLogin, type LoginConversation, type LoginRequest, type LoginResult } from '../duo/login.ts';
-import { flagsOf, isMute } from '../policy/flags.ts';
+import { isMute } from '../policy/flags.ts';
 import { ALL_NEGATED, allNegated, needsFactor } from '../policy/groups.ts';
 import { whoAuthenticates } from '../policy/identity.ts';
 import { originOf, pushinfoOf, REPLACED_BY_LOCAL_ADDRESS } from '../policy/origin.ts';
@@ -27,9 +27,14 @@ export interface LoginTools {
   /**
    * Opens the Duo application that the configuration names.
    * @param notify is told of waits that the user should know of
+   * @param program on whose behalf
    * @throws DuoHandleError when the configuration names something that can't be used
    */
-  readonly openDuo: (config: Config, notify: (text: string) => void) => Promise<DuoApi>;
+  readonly openDuo: (
+    config: Config,
+    notify: (text: string) => void,
+    program: Manner['program'],
+  ) => Promise<DuoApi>;
   /** This host's own address. */
   readonly localAddress: () => Promise<string | undefined>;
 }
@@ -38,10 +43,27 @@ const NOVERIFY =
   'TLS certificate verification is disabled (noverify is set, or cafile is empty); ' +
   'whoever can answer in place of Duo can let anybody in';
 
-/** Makes the login that the bridge serves. */
-export function pamLogin(tools: LoginTools): Login {
-  return (facts, host) => new ConfiguredLogin(facts, host, tools).run();
+/** What a program does in its own way. */
+export interface Manner {
+  readonly program: ConfigSource['program'];
+  /** The name under which Duo is asked, where the host may choose it; undefined: the account's. */
+  readonly duoUser: (facts: Facts) => string | undefined;
+  /** How the factor of a try is found; tries count from 0. */
+  readonly attempt: (facts: Facts, config: Config, number: number) => Attempt;
+  /** Whom `Failed Duo login` names. */
+  readonly failedName: (user: { readonly os: string; readonly duo: string }) => string;
+  /** Whether a login that succeeded shows the message of the day. */
+  readonly motd: (config: Config) => boolean;
 }
+
+export type Attempt = Pick<LoginRequest, 'flags' | 'factor'>;
+
+/** Makes the login that the bridge serves. */
+export function configuredLogin(manner: Manner, tools: LoginTools): Login {
+  return (facts, host) => new ConfiguredLogin(facts, host, manner, tools).run();
+}
+
+type Request = Omit<LoginRequest, keyof Attempt>;
 
 interface TryState {
   /** The user was asked, or told, something: from then on no failure lets anybody in. */
@@ -52,18 +74,20 @@ interface TryState {
 class ConfiguredLogin {
   readonly #facts: Facts;
   readonly #host: Host;
+  readonly #manner: Manner;
   readonly #tools: LoginTools;
 
-  constructor(facts: Facts, host: Host, tools: LoginTools) {
+  constructor(facts: Facts, host: Host, manner: Manner, tools: LoginTools) {
     this.#facts = facts;
     this.#host = host;
+    this.#manner = manner;
     this.#tools = tools;
   }
 
   async run(): Promise<Verdict> {
     const { config } = this.#facts;
     if (config === undefined) return this.#withoutConfig();
-    const parsed = parseConfig(config.text, { path: config.path, program: 'pam' });
+    const parsed = parseConfig(config.text, { path: config.path, program: this.#manner.program });
     this.#notices(parsed.notices);
     if (!parsed.ok) {
       const error = `the configuration in ${config.path} can't be used`;
@@ -74,7 +98,9 @@ class ConfiguredLogin {
         error,
       );
     }
-    return this.#withConfig(parsed.config);
+    const verdict = await this.#withConfig(parsed.config);
+    const motd = verdict.outcome === Outcome.pass && this.#manner.motd(parsed.config);
+    return motd ? { ...verdict, motd } : verdict;
   }
 
   #withoutConfig(): Verdict {
@@ -90,7 +116,8 @@ class ConfiguredLogin {
       this.#log(Priority.error, 'Error in Duo login', this.#facts.user, error);
       return { outcome: Outcome.userUnknown, code: DuoCode.clientError, stage: 'policy', error };
     }
-    const { account, duoUser } = identity;
+    const { account } = identity;
+    const duoUser = this.#manner.duoUser(this.#facts);
     if (allNegated(config.groups)) this.#host.log(Priority.warning, ALL_NEGATED);
     if (config.groups.length > 0) {
       if (account.groupsError !== undefined) {
@@ -106,16 +133,18 @@ class ConfiguredLogin {
         return { outcome: Outcome.pass, code: DuoCode.ok, stage: 'policy', error: '' };
       }
     }
-    this.#notices(identity.notices);
+    // A name that the host chose leaves nothing to say about the one that GECOS gave.
+    if (duoUser === undefined) this.#notices(identity.notices);
     if (config.noverify || config.cafile === '') this.#host.log(Priority.warning, NOVERIFY);
-    return this.#withDuo(config, account.name, duoUser);
+    return this.#withDuo(config, account.name, duoUser ?? identity.duoUser);
   }
 
   async #withDuo(config: Config, osUser: string, duoUser: string): Promise<Verdict> {
     let duo: DuoApi;
     try {
       const mute = isMute(this.#facts);
-      duo = await this.#tools.openDuo(config, (text) => mute || this.#host.conversation.status(text));
+      const notify = (text: string) => mute || this.#host.conversation.status(text);
+      duo = await this.#tools.openDuo(config, notify, this.#manner.program);
     } catch (error) {
       if (!(error instanceof DuoError)) throw error;
       return this.#rule(failureRuling(error.code, false, config.failmode), 'config', osUser, error.message);
@@ -127,11 +156,10 @@ class ConfiguredLogin {
     }
   }
 
-  async #request(config: Config, username: string): Promise<LoginRequest> {
+  async #request(config: Config, username: string): Promise<Request> {
     const localAddress = await this.#tools.localAddress();
     const { ipaddr, replaced } = originOf(this.#facts, config, localAddress);
     if (replaced) this.#host.log(Priority.warning, REPLACED_BY_LOCAL_ADDRESS);
-    const flags = flagsOf(this.#facts, config);
     return {
       username,
       ...(ipaddr === undefined ? {} : { ipaddr }),
@@ -139,22 +167,28 @@ class ConfiguredLogin {
       pushinfo: pushinfoOf(this.#facts, config, localAddress),
       failmode: config.failmode === 'safe' ? 'open' : 'closed',
       verifiedPush: config.verifiedPush && !isMute(this.#facts),
-      flags,
     };
   }
 
-  async #tries(duo: DuoApi, config: Config, osUser: string, request: LoginRequest): Promise<Verdict> {
+  async #tries(duo: DuoApi, config: Config, osUser: string, request: Request): Promise<Verdict> {
     const tries = isMute(this.#facts) ? 1 : config.prompts;
     const asked = { yet: false };
-    for (let left = tries; ; left -= 1) {
+    const names = { os: osUser, duo: request.username };
+    for (let number = 0; ; number += 1) {
+      const attempt = this.#manner.attempt(this.#facts, config, number);
       let result: LoginResult;
       try {
-        result = await duoLogin(duo, request, this.#conversation(asked), this.#host.signal);
+        result = await duoLogin(
+          duo,
+          { ...request, ...attempt },
+          this.#conversation(asked),
+          this.#host.signal,
+        );
       } catch (error) {
         if (!(error instanceof DeadlineError)) throw error;
         return this.#late(asked.yet, config, osUser);
       }
-      const verdict = this.#judge(result, config, osUser, { asked: asked.yet, last: left <= 1 });
+      const verdict = this.#judge(result, config, names, { asked: asked.yet, last: number + 1 >= tries });
       if (verdict !== undefined) return verdict;
       asked.yet = true;
     }
@@ -164,10 +198,11 @@ class ConfiguredLogin {
   #judge(
     result: LoginResult,
     config: Config,
-    osUser: string,
+    names: { readonly os: string; readonly duo: string },
     { asked, last }: TryState,
   ): Verdict | undefined {
     const { stage } = result;
+    const osUser = names.os;
     switch (result.kind) {
       case 'allowed':
         this.#log(Priority.info, 'Successful Duo login', osUser);
@@ -182,7 +217,7 @@ class ConfiguredLogin {
         this.#log(Priority.error, 'Error in Duo login', osUser, result.message);
         return { outcome: Outcome.aborted, code: DuoCode.abort, stage, error: result.message };
       case 'failed':
-        this.#log(Priority.warning, 'Failed Duo login', osUser, result.message);
+        this.#log(Priority.warning, 'Failed Duo login', this.#manner.failedName(names), result.message);
         return last
           ? { outcome: Outcome.maxTries, code: DuoCode.fail, stage, error: result.message }
           : undefined;
