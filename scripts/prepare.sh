@@ -25,6 +25,8 @@ util-linux:/usr/bin/unshare
 bsdutils:/usr/bin/script
 iproute2:/sbin/ip
 socat:/usr/bin/socat
+libpam-duo:/usr/share/pam-configs/duo-unix
+login-duo:/usr/sbin/login_duo
 valgrind:/usr/bin/valgrind
 clang-format:/usr/bin/clang-format
 mandoc:/usr/bin/mandoc

@@ -18,9 +18,11 @@ interface Settings {
 
 export function simulateCommand(): Command {
   return new Command('simulate')
-    .description('Run a simulated Duo: the Auth API over TLS, and a phone page to approve logins on.')
+    .description(
+      'Run a simulated Duo: the Auth API (and the REST API of older clients) over TLS, and a phone page to approve logins on.',
+    )
     .option('--address <address>', 'where to listen', '127.0.0.1')
-    .option('--port <port>', 'port of the Auth API', portOf, 8443)
+    .option('--port <port>', 'port of the API', portOf, 8443)
     .option('--phone-port <port>', 'port of the phone page', portOf, 8080)
     .option('--users <file>', 'JSON file of users, instead of the examples', usersOf)
     .option('--ca-file <file>', 'write the certificate authority here, for cafile in pam_duo.conf')

@@ -53,10 +53,8 @@ export class Faults {
   }
 }
 
-/** A mebibyte of JSON. */
-export function hugeBody(): string {
-  return JSON.stringify({ stat: 'OK', response: { time: 1, padding: 'x'.repeat(1_048_576) } });
-}
+/** A response of a mebibyte. */
+export const HUGE = { time: 1, padding: 'x'.repeat(1_048_576) };
 
 /** Answers on the bare connection. */
 export function answerRaw(socket: Socket, kind: 'garbage' | 'truncated'): void {

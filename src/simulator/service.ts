@@ -1,4 +1,4 @@
-/** What the simulated Duo decides: preauth, auth and auth_status, for the users that it knows. */
+/** What the simulated Duo decides, in the Auth API's terms: preauth, auth and auth_status, for the users that it knows. */
 import { EventEmitter } from 'node:events';
 import type { Clock } from '../lib/clock.ts';
 import { Faults } from './faults.ts';
@@ -32,6 +32,24 @@ export interface Seen {
   readonly call: string;
   readonly form: Form;
   readonly userAgent: string;
+}
+
+export interface Preauth {
+  readonly result: 'auth' | 'allow' | 'deny' | 'enroll';
+  readonly status_msg: string;
+  readonly enroll_portal_url?: string;
+  readonly devices?: readonly object[];
+  readonly prompt?: Menu;
+  /** Those of a verified push. */
+  readonly txid?: string;
+  readonly verification_code?: string;
+  readonly expiration?: number;
+}
+
+/** The text that asks for a factor, and what its answers mean. */
+export interface Menu {
+  readonly text: string;
+  readonly factors: Readonly<Record<string, string>>;
 }
 
 const LOCKOUT_AFTER = 10;
@@ -68,7 +86,7 @@ export class Service extends EventEmitter {
     return { time: Math.floor(this.clock.now() / 1000) };
   }
 
-  preauth(form: Form): unknown {
+  preauth(form: Form): Preauth {
     const username = required(form, 'username');
     const user = this.users[username];
     if (user === undefined || user.status === 'enroll') {
@@ -110,7 +128,11 @@ export class Service extends EventEmitter {
   }
 
   /** Opens the transaction of a verified push, where user and client know such a thing. */
-  #verified(form: Form, username: string, user: User): object {
+  #verified(
+    form: Form,
+    username: string,
+    user: User,
+  ): Pick<Preauth, 'txid' | 'verification_code' | 'expiration'> {
     if (!user.verifiedPush || form['client_supports_verified_push'] !== '1') return {};
     const code = newCode();
     const txid = `verified-${this.#codes.size + 1}-${code}`;
@@ -119,7 +141,7 @@ export class Service extends EventEmitter {
   }
 
   /** The response; a synchronous one when the user has decided. */
-  async auth(form: Form): Promise<unknown> {
+  async auth(form: Form): Promise<State | { readonly txid: string }> {
     const username = required(form, 'username');
     const user = this.users[username];
     if (user === undefined) throw new ApiFailure(40002, 'Invalid request parameters', 'username');
@@ -132,11 +154,16 @@ export class Service extends EventEmitter {
   }
 
   async authStatus(form: Form): Promise<State> {
-    const transaction = this.transactions.get(required(form, 'txid'));
-    if (transaction === undefined) throw new ApiFailure(40002, 'Invalid request parameters', 'txid');
-    const news = await transaction.news();
+    const news = await this.transaction(required(form, 'txid')).news();
     if (news === undefined) throw new ApiFailure(40002, 'Long poll timed out');
     return news;
+  }
+
+  /** @throws ApiFailure when there is none */
+  transaction(txid: string): Transaction {
+    const transaction = this.transactions.get(txid);
+    if (transaction === undefined) throw new ApiFailure(40002, 'Invalid request parameters', 'txid');
+    return transaction;
   }
 
   #begin(form: Form, username: string, user: User): Transaction {
@@ -189,7 +216,7 @@ export class Service extends EventEmitter {
   }
 }
 
-function menuFor(username: string, { devices }: User) {
+function menuFor(username: string, { devices }: User): Menu {
   const factors = factorsOf(devices);
   const first = factors[0];
   const choices = factors.map(({ text }, index) => ` ${index + 1}. ${text}`).join('\n');
@@ -232,7 +259,8 @@ function kindOf(factor: string): FactorKind {
   return 'passcode';
 }
 
-function required(form: Form, name: string): string {
+/** @throws ApiFailure when it is missing */
+export function required(form: Form, name: string): string {
   const value = form[name];
   if (value === undefined || value === '')
     throw new ApiFailure(40001, 'Missing required request parameters', name);

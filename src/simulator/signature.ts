@@ -1,4 +1,4 @@
-/** The service's side of a request's signature, version 2. Strict: what Duo would refuse is refused. */
+/** The service's side of a request's signature, versions 1 and 2. Strict: what Duo would refuse is refused. */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
 export interface Application {
@@ -17,6 +17,8 @@ export interface SignedRequest {
   readonly parameters: string;
   readonly authorization: string | undefined;
   readonly date: string | undefined;
+  /** Version 2: the date is part of what is signed. Otherwise a request without one is signed as version 1 has it. */
+  readonly dated: boolean;
 }
 
 export interface Refusal {
@@ -29,29 +31,40 @@ const MAX_SKEW_MS = 300_000;
 
 /** Why the request is refused; undefined when it is good. */
 export function refusal(request: SignedRequest, application: Application, now: number): Refusal | undefined {
-  const { authorization, date } = request;
+  const { authorization, date, dated } = request;
   if (authorization === undefined) return { code: 40101, message: 'Missing request credentials' };
-  if (date === undefined) return { code: 40104, message: 'Missing request timestamp' };
-  const sent = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} (?:[+-]0000|GMT)$/.test(date)
-    ? Date.parse(date.replace('-0000', 'GMT'))
-    : Number.NaN;
-  if (Number.isNaN(sent)) return { code: 40104, message: 'Invalid request timestamp' };
-  if (Math.abs(now - sent) > MAX_SKEW_MS) return { code: 40105, message: 'Bad request timestamp' };
+  if (date === undefined) {
+    if (dated) return { code: 40104, message: 'Missing request timestamp' };
+  } else {
+    const old = untimely(date, now);
+    if (old !== undefined) return old;
+  }
   const encoded = /^Basic ([A-Za-z0-9+/]+=*)$/.exec(authorization)?.[1] ?? '';
   const [ikey, hex] = Buffer.from(encoded, 'base64').toString('latin1').split(':');
   if (ikey !== application.ikey)
     return { code: 40102, message: 'Invalid integration key in request credentials' };
-  if (!signatures(request, date, application.skey).some((good) => equal(good, hex ?? ''))) {
+  if (!signatures(request, application.skey).some((good) => equal(good, hex ?? ''))) {
     return { code: 40103, message: 'Invalid signature in request credentials' };
   }
   return undefined;
 }
 
-/** HMAC-SHA512, and the SHA1 of older clients. */
-function signatures({ method, host, path, parameters }: SignedRequest, date: string, skey: string): string[] {
+function untimely(date: string, now: number): Refusal | undefined {
+  const sent = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} (?:[+-]0000|GMT)$/.test(date)
+    ? Date.parse(date.replace('-0000', 'GMT'))
+    : Number.NaN;
+  if (Number.isNaN(sent)) return { code: 40104, message: 'Invalid request timestamp' };
+  if (Math.abs(now - sent) > MAX_SKEW_MS) return { code: 40105, message: 'Bad request timestamp' };
+  return undefined;
+}
+
+/** Version 2 is HMAC-SHA512, and the SHA1 of older clients; version 1 knows SHA1 only. */
+function signatures({ date, method, host, path, parameters }: SignedRequest, skey: string): string[] {
   const name = host.replace(/:\d+$/, '').toLowerCase();
-  const text = [date, method, name, path, canonical(parameters)].join('\n');
-  return ['sha512', 'sha1'].map((hash) => createHmac(hash, skey).update(text).digest('hex'));
+  const undated = [method, name, path, canonical(parameters)];
+  const [text, hashes] =
+    date === undefined ? [undated.join('\n'), ['sha1']] : [[date, ...undated].join('\n'), ['sha512', 'sha1']];
+  return hashes.map((hash) => createHmac(hash, skey).update(text).digest('hex'));
 }
 
 /** Decoded, encoded again as RFC 3986 has it, and sorted: what was sent in another form does not match. */

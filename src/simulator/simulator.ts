@@ -1,12 +1,14 @@
-/** A Duo that stands on this machine: the Auth API over TLS, and a phone to answer it with. */
+/** A Duo that stands on this machine: the Auth API and the older REST API over TLS, and a phone to answer them with. */
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
+import { Hono } from 'hono';
 import * as v from 'valibot';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { authApi } from './auth-api.ts';
 import { type CertificateKind, makeCertificates } from './certificates.ts';
+import { legacyApi } from './legacy.ts';
 import { phonePage } from './phone.ts';
 import { Service } from './service.ts';
 import type { Application } from './signature.ts';
@@ -56,7 +58,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     Date.now(),
   );
   const api = createAdaptorServer({
-    fetch: authApi(service).fetch,
+    fetch: new Hono().route('/auth/v2', authApi(service)).route('/rest/v1', legacyApi(service)).fetch,
     createServer,
     serverOptions: { cert, key, requestTimeout: 0 },
   }) as Server;

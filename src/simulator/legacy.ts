@@ -1,0 +1,57 @@
+/**
+ * The REST API v1 that older clients speak, the one in Debian among them: the same service in other words, and in BSON.
+ * docs/legacy-api.md says what such a client sends.
+ */
+import { encodeBson } from './bson.ts';
+import { ApiFailure, type Form, required, type Service } from './service.ts';
+import type { State } from './transactions.ts';
+import { serveCalls, type Wire } from './wire.ts';
+
+const BSON_WIRE: Wire = {
+  suffix: '.bson',
+  contentType: 'application/bson',
+  dated: false,
+  encode: encodeBson,
+};
+
+/** What stands below `/rest/v1`. */
+export function legacyApi(service: Service) {
+  return serveCalls(service, BSON_WIRE, [
+    { method: 'GET', name: 'ping', unsigned: true, answer: () => 'pong' },
+    { method: 'GET', name: 'check', answer: () => 'valid' },
+    { method: 'POST', name: 'preauth', answer: (form) => preauth(service, form) },
+    { method: 'POST', name: 'auth', answer: (form) => auth(service, form) },
+    { method: 'GET', name: 'status', answer: (form) => status(service, form) },
+  ]);
+}
+
+/** `{result, status}`, or the menu: `{result: 'auth', prompt, factors}`. `status` is text to show. */
+function preauth(service: Service, form: Form) {
+  const username = required(form, 'user');
+  const { result, status_msg, enroll_portal_url, prompt } = service.preauth({ username, text_prompt: '1' });
+  if (prompt !== undefined) return { result, prompt: prompt.text, factors: prompt.factors };
+  // The only place that such a client has for the link.
+  return {
+    result,
+    status: enroll_portal_url === undefined ? status_msg : `${status_msg}: ${enroll_portal_url}`,
+  };
+}
+
+/** `{result, status}` when the user has decided, or at once `{txid}`. */
+async function auth(service: Service, form: Form) {
+  const username = required(form, 'user');
+  if (required(form, 'factor') !== 'auto')
+    throw new ApiFailure(40002, 'Invalid request parameters', 'factor');
+  const reply = await service.auth({ ...form, username, factor: 'prompt', prompt: required(form, 'auto') });
+  return 'txid' in reply ? reply : { result: reply.result, status: reply.status_msg };
+}
+
+/**
+ * `{event, status}`, and when it is over `{event, result, status}`. Where nothing happens for long the last state is told
+ * again: this client would end a login over an error.
+ */
+async function status(service: Service, form: Form) {
+  const transaction = service.transaction(required(form, 'txid'));
+  const { result, status, status_msg }: State = (await transaction.news()) ?? transaction.state;
+  return { event: status, ...(result === 'waiting' ? {} : { result }), status: status_msg };
+}

@@ -1,0 +1,122 @@
+/** What both APIs have in common: each request is noted, let go wrong where a fault waits, judged, and answered. */
+import type { HttpBindings } from '@hono/node-server';
+import { type Context, Hono } from 'hono';
+import { answerRaw, HUGE } from './faults.ts';
+import { ApiFailure, type Form, type Service } from './service.ts';
+import { refusal } from './signature.ts';
+
+type Bindings = { Bindings: HttpBindings };
+
+/** How an API puts things. */
+export interface Wire {
+  /** Behind the name of each call. */
+  readonly suffix: '' | '.bson';
+  readonly contentType: string;
+  /** Whether requests have to say when they were signed. */
+  readonly dated: boolean;
+  encode(envelope: object): string | Buffer;
+}
+
+export interface Call {
+  readonly method: 'GET' | 'POST';
+  /** The last part of its path. */
+  readonly name: string;
+  /** Answered without credentials too. */
+  readonly unsigned?: boolean;
+  /** @throws ApiFailure */
+  answer(form: Form): unknown;
+}
+
+/** An application that serves these calls, and nothing else. */
+export function serveCalls(service: Service, wire: Wire, calls: readonly Call[]): Hono<Bindings> {
+  const app = new Hono<Bindings>();
+  for (const call of calls) {
+    app.on(call.method, `/${call.name}${wire.suffix}`, (c) => serve(c, service, wire, call));
+  }
+  app.all('*', () => fail(wire, new ApiFailure(40401, 'Resource not found')));
+  app.onError((error) =>
+    fail(wire, error instanceof ApiFailure ? error : new ApiFailure(50000, 'Server error')),
+  );
+  return app;
+}
+
+const MAX_BODY = 65_536;
+
+async function serve(c: Context<Bindings>, service: Service, wire: Wire, call: Call): Promise<Response> {
+  const parameters = call.method === 'GET' ? queryOf(c) : await bodyOf(c);
+  const form = Object.fromEntries(new URLSearchParams(parameters));
+  service.note({ call: call.name, form, userAgent: c.req.header('user-agent') ?? '' });
+  const fault = service.faults.take(call.name);
+  switch (fault?.kind) {
+    case 'drop':
+      c.env.incoming.socket.destroy();
+      return new Promise(() => {});
+    case 'hang':
+      return new Promise(() => {});
+    case 'garbage':
+    case 'truncated':
+      answerRaw(c.env.incoming.socket, fault.kind);
+      return new Promise(() => {});
+    case 'huge':
+      return ok(wire, HUGE);
+    case 'status':
+      return new Response(fault.body, { status: fault.status, headers: fault.headers });
+    case 'response':
+      return ok(wire, fault.response);
+    case 'delay':
+      await service.clock.sleep(fault.ms);
+      break;
+    case undefined:
+      break;
+  }
+  if (call.unsigned !== true) judge(c, service, wire, parameters);
+  return ok(wire, await call.answer(form));
+}
+
+/** @throws ApiFailure when Duo would refuse the request */
+function judge(c: Context<Bindings>, service: Service, wire: Wire, parameters: string): void {
+  if (
+    c.req.method === 'POST' &&
+    !/^application\/x-www-form-urlencoded\b/.test(c.req.header('content-type') ?? '')
+  ) {
+    throw new ApiFailure(40106, 'Invalid content type');
+  }
+  const request = {
+    method: c.req.method,
+    host: c.req.header('host') ?? '',
+    path: c.req.path,
+    parameters,
+    authorization: c.req.header('authorization'),
+    date: c.req.header('x-duo-date') ?? c.req.header('date'),
+    dated: wire.dated,
+  };
+  const refused = refusal(request, service.application, service.clock.now());
+  if (refused !== undefined) throw new ApiFailure(refused.code, refused.message);
+}
+
+function queryOf(c: Context<Bindings>): string {
+  return c.req.url.split('?', 2)[1] ?? '';
+}
+
+async function bodyOf(c: Context<Bindings>): Promise<string> {
+  const text = await c.req.text();
+  if (text.length > MAX_BODY) throw new ApiFailure(40002, 'Invalid request parameters', 'body');
+  return text;
+}
+
+function ok(wire: Wire, response: unknown): Response {
+  return envelope(wire, 200, { stat: 'OK', response });
+}
+
+function fail(wire: Wire, { code, message, detail }: ApiFailure): Response {
+  return envelope(wire, Math.floor(code / 100), {
+    stat: 'FAIL',
+    code,
+    message,
+    ...(detail === '' ? {} : { message_detail: detail }),
+  });
+}
+
+function envelope(wire: Wire, status: number, content: object): Response {
+  return new Response(wire.encode(content), { status, headers: { 'Content-Type': wire.contentType } });
+}
