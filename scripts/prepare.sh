@@ -26,7 +26,7 @@ bsdutils:/usr/bin/script
 iproute2:/sbin/ip
 socat:/usr/bin/socat
 libpam-duo:/usr/share/pam-configs/duo-unix
-login-duo:/usr/sbin/login_duo
+login-duo:/usr/share/doc/login-duo/copyright
 valgrind:/usr/bin/valgrind
 clang-format:/usr/bin/clang-format
 mandoc:/usr/bin/mandoc

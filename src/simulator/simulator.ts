@@ -41,8 +41,8 @@ export interface Simulator {
   /** PEM of the authority that a client has to trust. */
   readonly ca: string;
   readonly phoneUrl: string;
-  /** A pam_duo.conf that reaches it, with `more` behind. */
-  config(cafile: string, more?: string): string;
+  /** A pam_duo.conf that reaches it, with `more` behind; `at`: the port of a proxy that stands before it. */
+  config(cafile: string, more?: string, at?: number): string;
   close(): Promise<void>;
 }
 
@@ -76,8 +76,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     port,
     ca,
     phoneUrl: `http://${address}:${phonePort}/`,
-    config: (cafile, more = '') =>
-      `[duo]\nhost = ${host}:${port}\nikey = ${application.ikey}\nskey = ${application.skey}\ncafile = ${cafile}\n${more}\n`,
+    config: (cafile, more = '', at = port) =>
+      `[duo]\nhost = ${host}:${at}\nikey = ${application.ikey}\nskey = ${application.skey}\ncafile = ${cafile}\n${more}\n`,
     close: async () => {
       for (const transaction of service.transactions.values()) transaction.stop();
       await Promise.all([shut(api), shut(phone)]);

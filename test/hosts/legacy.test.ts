@@ -1,0 +1,239 @@
+/** Duo's own older client, as Debian packages it, logs in against the simulator: nobody here wrote it, and it judges us. */
+import { chmodSync, chownSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { PamCode, PamStyle } from '../../src/unix/unix.ts';
+import { FakeClock } from '../lib/fake-clock.ts';
+import { type PackagedClient, setUpPackagedClient } from '../lib/packaged-client.ts';
+import { pending, run, SystemLog, unix, until } from './machine.ts';
+import { Terminal } from './terminal.ts';
+
+const PUSHED = 'Pushed a login request to your device...';
+const SUCCESS = 'Success. Logging you in...';
+const MENU = /Passcode or option \(1-3\): $/;
+
+let log: SystemLog;
+let duo: Simulator;
+
+test.before(async () => {
+  run('useradd', '--create-home', '--shell', '/bin/sh', 'alice');
+  log = await SystemLog.start();
+});
+test.after.always(() => log.stop());
+test.beforeEach(async () => {
+  log.clear();
+  duo = await startSimulator({ users: { alice: { passcodes: ['123456'] } } });
+});
+test.afterEach.always(() => duo.close());
+
+/** The packaged module, configured with these lines too. */
+function client(more = ''): PackagedClient {
+  return setUpPackagedClient(duo, mkdtempSync(join(tmpdir(), 'packaged-')), { more });
+}
+
+/** One login of alice's with these answers; `said` is what the module showed, its empty lines left out. */
+async function login(
+  answers: readonly string[],
+  more = 'prompts = 1',
+  options?: Parameters<PackagedClient['login']>[1],
+) {
+  const left = [...answers];
+  const said: string[] = [];
+  const { code } = await unix.authenticate(client(more).login('alice', options), async (messages) =>
+    messages.map(({ style, text }) => {
+      if (text !== '') said.push(text);
+      return style === PamStyle.promptEchoOn ? (left.shift() ?? '') : '';
+    }),
+  );
+  return { code, said, left };
+}
+
+function alice() {
+  const user = duo.service.users['alice'];
+  if (user === undefined) throw new Error('alice is not there');
+  return user;
+}
+
+function calls(): string[] {
+  return duo.service.calls.map(({ call }) => call);
+}
+
+test('a push that is approved logs in, and the phone knows of what', async (t) => {
+  const result = login(['1'], 'pushinfo = yes', { rhost: '192.0.2.7' });
+  const push = await pending(duo);
+  t.like(push.occasion, { username: 'alice', ipaddr: '192.0.2.7', hostname: 'host.example.test' });
+  t.deepEqual(Object.keys(push.occasion.pushinfo), ['Server IP', 'Command']);
+  const page = await fetch(`${duo.phoneUrl}requests/${push.txid}/approve`, {
+    method: 'POST',
+    headers: { Origin: new URL(duo.phoneUrl).origin, 'Content-Type': 'application/x-www-form-urlencoded' },
+    redirect: 'manual',
+  });
+  t.is(page.status, 303);
+  const { code, said } = await result;
+  t.is(code, PamCode.PAM_SUCCESS);
+  t.regex(said[0] ?? '', /^Duo two-factor login for alice\n/);
+  t.is(said.at(-1), SUCCESS);
+  t.is(duo.service.calls[0]?.userAgent.replace(/\(.*\)/, '()'), 'pam_duo/1.11.3 () libduo/1.11.3');
+  await log.line(/Successful Duo login for 'alice' from 192\.0\.2\.7/);
+});
+
+test('a push that is denied does not', async (t) => {
+  alice().phone = 'deny';
+  const { code, said } = await login(['1', '1', '1'], '');
+  t.is(code, PamCode.PAM_MAXTRIES);
+  t.is(said.at(-1), 'Login request denied.');
+  await log.line(/Failed Duo login for 'alice'/);
+});
+
+test('a passcode that is right logs in', async (t) => {
+  const { code, said } = await login(['123456']);
+  t.is(code, PamCode.PAM_SUCCESS);
+  t.is(said.at(-1), SUCCESS);
+  t.deepEqual(calls(), ['preauth', 'auth', 'status']);
+});
+
+test('passcodes that are wrong do not, and each is asked for anew', async (t) => {
+  const { code, said, left } = await login(['000000', '111111', '123456'], 'prompts = 2');
+  // What it answers when fewer than its three prompts were configured and used up.
+  t.is(code, PamCode.PAM_SERVICE_ERR);
+  t.deepEqual(left, ['123456']);
+  t.is(said.filter((text) => MENU.test(text)).length, 2);
+  t.is(said.at(-1), 'Incorrect passcode. Please try again.');
+});
+
+test('a wrong passcode and then the right one', async (t) => {
+  t.is((await login(['000000', '123456'], '')).code, PamCode.PAM_SUCCESS);
+});
+
+test('autopush asks nobody', async (t) => {
+  alice().phone = 'approve';
+  const { code, said } = await login([], 'autopush = yes');
+  t.is(code, PamCode.PAM_SUCCESS);
+  t.false(said.some((text) => MENU.test(text)));
+  t.is(said[0], 'Autopushing login request to phone...');
+});
+
+test('a synchronous push is one request, and one that is not tells what the phone does', async (t) => {
+  alice().phone = 'approve';
+  const sync = await login([], 'autopush = yes', { sync: true });
+  t.is(sync.code, PamCode.PAM_SUCCESS);
+  t.deepEqual(calls(), ['preauth', 'auth']);
+  duo.service.calls.length = 0;
+  alice().phone = 'ask';
+  const result = login(['1']);
+  const push = await pending(duo);
+  // The first answer told of the push; the second request waits for news.
+  await until(() => calls().filter((name) => name === 'status').length === 2);
+  push.approve();
+  const { code, said } = await result;
+  t.is(code, PamCode.PAM_SUCCESS);
+  t.deepEqual(said.slice(1), [PUSHED, SUCCESS]);
+  t.deepEqual(calls(), ['preauth', 'auth', 'status', 'status']);
+});
+
+test('a phone call is answered', async (t) => {
+  const clock = new FakeClock();
+  await duo.close();
+  duo = await startSimulator({ users: { alice: { phone: 'approve' } }, clock });
+  // As long as it takes to pick up, whenever the client asks again.
+  duo.service.on('call', ({ call }) => {
+    if (call === 'status' && calls().filter((name) => name === 'status').length > 1) void clock.advance(3000);
+  });
+  const { code, said } = await login(['2']);
+  t.is(code, PamCode.PAM_SUCCESS);
+  t.deepEqual(said.slice(1), [
+    'Dialing XXX-XXX-1234...',
+    "Answered. Press '#' on your phone to log in.",
+    SUCCESS,
+  ]);
+});
+
+test('who needs no second factor is let through, who is denied is not, and who must enrol gets the link', async (t) => {
+  alice().status = 'allow';
+  t.deepEqual(await login([]), { code: PamCode.PAM_SUCCESS, said: [], left: [] });
+  t.deepEqual(calls(), ['preauth']);
+  await log.line(/Skipped Duo login for 'alice': Skipped two-factor authentication\./);
+  alice().status = 'deny';
+  t.deepEqual(await login([]), {
+    code: PamCode.PAM_ABORT,
+    said: ['Your account is disabled and cannot access this application.'],
+    left: [],
+  });
+  alice().status = 'enroll';
+  const enroll = await login([]);
+  t.is(enroll.code, PamCode.PAM_ABORT);
+  t.regex(enroll.said.join(), /https:\/\/enroll\.example\.test\//);
+  await log.line(/Aborted Duo login for 'alice': User enrollment required/);
+});
+
+test('faults are what they are to it', async (t) => {
+  duo.service.faults.add('preauth', { kind: 'status', status: 503 }, 2);
+  t.is((await login([], 'failmode = safe')).code, PamCode.PAM_SUCCESS);
+  await log.line(/Failsafe Duo login for 'alice': HTTP 503/);
+  t.is((await login([], 'failmode = secure')).code, PamCode.PAM_SERVICE_ERR);
+  await log.line(/Failsecure Duo login for 'alice': HTTP 503/);
+  duo.service.faults.add('preauth', { kind: 'garbage' }, 3);
+  t.is((await login([], 'failmode = secure')).code, PamCode.PAM_SERVICE_ERR);
+});
+
+test('a signature that is wrong is refused', async (t) => {
+  const { code } = await login([], 'failmode = secure\nskey = another-secret-of-nobodys-at-all-0000000');
+  t.is(code, PamCode.PAM_SERVICE_ERR);
+  await log.line(/Failsecure Duo login for 'alice': Invalid ikey or skey/);
+});
+
+/** alice runs the packaged login_duo, which is setuid root and asks Duo as the user sshd. */
+function loginDuo(): Terminal {
+  const directory = mkdtempSync(join(tmpdir(), 'packaged-'));
+  chmodSync(directory, 0o755);
+  const authority = join(directory, 'ca.pem');
+  writeFileSync(authority, duo.ca);
+  const config = '/etc/security/login_duo.conf';
+  const owner = unix.userByName('sshd');
+  if (owner === undefined) throw new Error('the user sshd is not there');
+  writeFileSync(config, duo.config(authority, 'prompts = 1\npushinfo = yes'));
+  chmodSync(config, 0o600);
+  chownSync(config, owner.uid, 0);
+  return new Terminal('runuser -u alice -- /usr/sbin/login_duo whoami; echo "status=$?"', {
+    SSH_CONNECTION: '192.0.2.7 40000 192.0.2.1 22',
+  });
+}
+
+test('login_duo: a push that is approved runs the command', async (t) => {
+  const terminal = loginDuo();
+  await terminal.shows(/Passcode or option \(1-3\): /);
+  terminal.type('1\n');
+  const push = await pending(duo);
+  t.like(push.occasion, { username: 'alice', ipaddr: '192.0.2.7' });
+  t.is(push.occasion.pushinfo['Command'], 'whoami');
+  push.approve();
+  const { output } = await terminal.ended();
+  t.regex(output, /Success\. Logging you in\.\.\.\nalice\nstatus=0\n$/);
+  t.is(duo.service.calls[0]?.userAgent.replace(/\(.*\)/, '()'), 'login_duo/1.11.3 () libduo/1.11.3');
+});
+
+test('login_duo: a push that is denied does not', async (t) => {
+  alice().phone = 'deny';
+  const terminal = loginDuo();
+  await terminal.shows(/Passcode or option \(1-3\): /);
+  terminal.type('1\n');
+  const { output } = await terminal.ended();
+  t.regex(output, /Login request denied\.\n/);
+  t.regex(output, /status=1\n$/);
+  t.notRegex(output, /^alice$/m);
+});
+
+test('login_duo: a passcode, right and wrong', async (t) => {
+  for (const [passcode, end] of [
+    ['000000', /Incorrect passcode\. Please try again\.\n[\s\S]*status=1\n$/],
+    ['123456', /Success\. Logging you in\.\.\.\nalice\nstatus=0\n$/],
+  ] as const) {
+    const terminal = loginDuo();
+    await terminal.shows(/Passcode or option \(1-3\): /);
+    terminal.type(`${passcode}\n`);
+    const { output } = await terminal.ended();
+    t.regex(output, end);
+  }
+});

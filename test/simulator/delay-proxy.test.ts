@@ -1,0 +1,203 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import test from 'ava';
+import { startDelayProxy } from '../../src/simulator/delay-proxy.ts';
+import { FakeClock, settle } from '../lib/fake-clock.ts';
+import { clientFor, never, simulatorFor, type Teardown } from '../lib/service.ts';
+
+const DELAY = 40;
+
+/** A client, the peer that it reaches through the proxy, and the time between them. */
+async function distant(t: Teardown) {
+  const clock = new FakeClock();
+  const server = createServer({ allowHalfOpen: true });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const proxy = await startDelayProxy({ port, delay: DELAY, clock });
+  const near = connect({ port: proxy.port, host: '127.0.0.1', allowHalfOpen: true });
+  near.on('error', () => {});
+  t.teardown(async () => {
+    near.destroy();
+    await proxy.close();
+    server.close();
+  });
+  /** Waits until so many parts are under way. */
+  const underWay = async (count: number) => {
+    while (clock.sleeping < count) await settle();
+  };
+  return { clock, server, proxy, near, underWay };
+}
+
+/** The peer's end of the connection, after the round trip that a distant handshake takes. */
+async function reached({ clock, server, underWay }: Awaited<ReturnType<typeof distant>>): Promise<Socket> {
+  const accepted = once(server, 'connection');
+  await underWay(1);
+  await clock.advance(2 * DELAY);
+  const [far]: Socket[] = await accepted;
+  if (far === undefined) throw new Error('nobody came');
+  return far;
+}
+
+/** What has been read so far. */
+function reading(socket: Socket): () => string {
+  let text = '';
+  socket.setEncoding('utf8').on('data', (part: string) => {
+    text += part;
+  });
+  return () => text;
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await settle();
+}
+
+test('both directions take their time, and a connection takes a round trip', async (t) => {
+  const way = await distant(t);
+  const { clock, near, server, underWay } = way;
+  near.write('question');
+  let connections = 0;
+  server.on('connection', () => {
+    connections += 1;
+  });
+  await underWay(1);
+  await clock.advance(2 * DELAY - 1);
+  t.is(connections, 0);
+  const accepted = once(server, 'connection');
+  await clock.advance(1);
+  const [far]: Socket[] = await accepted;
+  if (far === undefined) throw new Error('nobody came');
+  const question = reading(far);
+  await underWay(1);
+  await clock.advance(DELAY - 1);
+  t.is(question(), '');
+  await clock.advance(1);
+  await until(() => question() === 'question');
+  const answer = reading(near);
+  far.write('answer');
+  await underWay(1);
+  await clock.advance(DELAY - 1);
+  t.is(answer(), '');
+  await clock.advance(1);
+  await until(() => answer() === 'answer');
+  t.is(clock.monotonic(), 4 * DELAY);
+});
+
+test('what is sent meanwhile arrives as much later, and nothing overtakes', async (t) => {
+  const way = await distant(t);
+  const { clock, near, underWay } = way;
+  const far = await reached(way);
+  const read = reading(far);
+  near.write('a');
+  await underWay(1);
+  await clock.advance(DELAY / 2);
+  near.write('b');
+  // It waits for the one before it, not for a time of its own: nothing to count but the bytes the proxy took.
+  await settle();
+  await clock.advance(DELAY / 2);
+  await until(() => read() === 'a');
+  await underWay(1);
+  await clock.advance(DELAY);
+  await until(() => read() === 'ab');
+  const parts = Array.from({ length: 200 }, (_, index) => `${index};`);
+  for (const part of parts) near.write(part);
+  near.end();
+  const end = once(far, 'end');
+  let over = false;
+  void end.then(() => {
+    over = true;
+  });
+  while (!over) {
+    await settle();
+    await clock.advance(1);
+  }
+  t.is(read(), `ab${parts.join('')}`);
+});
+
+test('each side can end while the other goes on', async (t) => {
+  const way = await distant(t);
+  const { clock, near } = way;
+  const far = await reached(way);
+  near.end('last words');
+  const heard = buffer(far);
+  const drive = async <T>(what: Promise<T>): Promise<T> => {
+    let over = false;
+    const done = () => {
+      over = true;
+    };
+    what.then(done, done);
+    while (!over) {
+      await settle();
+      await clock.advance(DELAY);
+    }
+    return what;
+  };
+  t.is((await drive(heard)).toString(), 'last words');
+  const answer = buffer(near);
+  far.end('still here');
+  t.is((await drive(answer)).toString(), 'still here');
+});
+
+test('a connection that breaks breaks on the other side too', async (t) => {
+  const way = await distant(t);
+  const { clock, near } = way;
+  const far = await reached(way);
+  far.on('error', () => {});
+  let closed = false;
+  near.on('close', () => {
+    closed = true;
+  });
+  far.resetAndDestroy();
+  while (!closed) {
+    await settle();
+    await clock.advance(DELAY);
+  }
+  t.pass();
+});
+
+test('closing it ends what is under way', async (t) => {
+  const way = await distant(t);
+  const { near, proxy } = way;
+  await reached(way);
+  const gone = once(near, 'close');
+  near.resume();
+  near.write('never arrives');
+  await proxy.close();
+  near.destroy();
+  await gone;
+  t.pass();
+});
+
+test('a peer that is not there is a connection that ends', async (t) => {
+  const clock = new FakeClock();
+  const nobody = createServer().listen(0, '127.0.0.1');
+  await once(nobody, 'listening');
+  const { port } = nobody.address() as AddressInfo;
+  nobody.close();
+  const proxy = await startDelayProxy({ port, delay: DELAY, clock });
+  t.teardown(() => proxy.close());
+  const near = connect(proxy.port, '127.0.0.1').on('error', () => {});
+  near.resume();
+  let closed = false;
+  near.on('close', () => {
+    closed = true;
+  });
+  while (!closed) {
+    await settle();
+    await clock.advance(DELAY);
+  }
+  t.pass();
+});
+
+test('Duo is reached through it', async (t) => {
+  const simulator = await simulatorFor(t);
+  const proxy = await startDelayProxy({ port: simulator.port, delay: 1 });
+  t.teardown(() => proxy.close());
+  const { client } = clientFor(simulator, { port: proxy.port });
+  t.is(await client.ping(never), undefined);
+  t.deepEqual(
+    simulator.service.calls.map(({ call }) => call),
+    ['ping'],
+  );
+});
