@@ -77,7 +77,7 @@ function carry(from: Socket, to: Socket, delay: number, clock: Clock, closing: A
   };
   from.on('data', (chunk: Buffer) => later(() => to.write(chunk)));
   from.on('end', () => later(() => to.end()));
-  from.on('close', (broken) => later(() => (broken ? to.destroy() : to.end())));
+  from.on('close', (broken) => later(() => (broken ? to.resetAndDestroy() : to.end())));
 }
 
 async function listen(server: Server, address: string): Promise<number> {

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { buffer } from 'node:stream/consumers';
 import test from 'ava';
 import { startDelayProxy } from '../../src/simulator/delay-proxy.ts';
 import { FakeClock, settle } from '../lib/fake-clock.ts';
@@ -53,6 +52,14 @@ async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await settle();
 }
 
+/** Lets time pass until it holds. */
+async function driven(clock: FakeClock, holds: () => boolean): Promise<void> {
+  while (!holds()) {
+    await settle();
+    await clock.advance(1);
+  }
+}
+
 test('both directions take their time, and a connection takes a round trip', async (t) => {
   const way = await distant(t);
   const { clock, near, server, underWay } = way;
@@ -93,7 +100,6 @@ test('what is sent meanwhile arrives as much later, and nothing overtakes', asyn
   await underWay(1);
   await clock.advance(DELAY / 2);
   near.write('b');
-  // It waits for the one before it, not for a time of its own: nothing to count but the bytes the proxy took.
   await settle();
   await clock.advance(DELAY / 2);
   await until(() => read() === 'a');
@@ -103,15 +109,11 @@ test('what is sent meanwhile arrives as much later, and nothing overtakes', asyn
   const parts = Array.from({ length: 200 }, (_, index) => `${index};`);
   for (const part of parts) near.write(part);
   near.end();
-  const end = once(far, 'end');
   let over = false;
-  void end.then(() => {
+  far.on('end', () => {
     over = true;
   });
-  while (!over) {
-    await settle();
-    await clock.advance(1);
-  }
+  await driven(clock, () => over);
   t.is(read(), `ab${parts.join('')}`);
 });
 
@@ -119,24 +121,20 @@ test('each side can end while the other goes on', async (t) => {
   const way = await distant(t);
   const { clock, near } = way;
   const far = await reached(way);
+  const question = reading(far);
+  const answer = reading(near);
+  let ends = 0;
+  for (const socket of [near, far]) {
+    socket.on('end', () => {
+      ends += 1;
+    });
+  }
   near.end('last words');
-  const heard = buffer(far);
-  const drive = async <T>(what: Promise<T>): Promise<T> => {
-    let over = false;
-    const done = () => {
-      over = true;
-    };
-    what.then(done, done);
-    while (!over) {
-      await settle();
-      await clock.advance(DELAY);
-    }
-    return what;
-  };
-  t.is((await drive(heard)).toString(), 'last words');
-  const answer = buffer(near);
+  await driven(clock, () => ends === 1);
+  t.is(question(), 'last words');
   far.end('still here');
-  t.is((await drive(answer)).toString(), 'still here');
+  await driven(clock, () => ends === 2);
+  t.is(answer(), 'still here');
 });
 
 test('a connection that breaks breaks on the other side too', async (t) => {
@@ -145,28 +143,29 @@ test('a connection that breaks breaks on the other side too', async (t) => {
   const far = await reached(way);
   far.on('error', () => {});
   let closed = false;
-  near.on('close', () => {
+  near.resume().on('close', () => {
     closed = true;
   });
   far.resetAndDestroy();
-  while (!closed) {
-    await settle();
-    await clock.advance(DELAY);
-  }
+  await driven(clock, () => closed);
   t.pass();
 });
 
 test('closing it ends what is under way', async (t) => {
   const way = await distant(t);
-  const { near, proxy } = way;
-  await reached(way);
-  const gone = once(near, 'close');
-  near.resume();
+  const { near, proxy, underWay } = way;
+  const far = await reached(way);
+  const heard = reading(far);
+  near.resume().on('end', () => near.end());
   near.write('never arrives');
+  await underWay(1);
+  const gone = Promise.all(
+    [near, far].map((socket) => new Promise((resolve) => socket.on('close', resolve))),
+  );
+  far.on('error', () => {}).on('end', () => far.end());
   await proxy.close();
-  near.destroy();
   await gone;
-  t.pass();
+  t.is(heard(), '');
 });
 
 test('a peer that is not there is a connection that ends', async (t) => {
@@ -183,10 +182,7 @@ test('a peer that is not there is a connection that ends', async (t) => {
   near.on('close', () => {
     closed = true;
   });
-  while (!closed) {
-    await settle();
-    await clock.advance(DELAY);
-  }
+  await driven(clock, () => closed);
   t.pass();
 });
 
@@ -195,7 +191,7 @@ test('Duo is reached through it', async (t) => {
   const proxy = await startDelayProxy({ port: simulator.port, delay: 1 });
   t.teardown(() => proxy.close());
   const { client } = clientFor(simulator, { port: proxy.port });
-  t.is(await client.ping(never), undefined);
+  await client.ping(never);
   t.deepEqual(
     simulator.service.calls.map(({ call }) => call),
     ['ping'],
