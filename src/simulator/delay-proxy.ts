@@ -22,6 +22,8 @@ export interface DelayProxy {
 /**
  * Starts listening. A connection is slow as well: what a client sends first comes after a round trip more, since a distant
  * peer would have let it wait for its handshake that long. What is under way is held in memory, however much it is.
+ * TCP's acknowledgements come from this machine: what a client that writes in small pieces loses to them over a real
+ * distance is not shown.
  */
 export async function startDelayProxy(options: DelayProxyOptions): Promise<DelayProxy> {
   const { port, delay, address = '127.0.0.1', clock = systemClock } = options;

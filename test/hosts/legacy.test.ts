@@ -174,6 +174,13 @@ test('faults are what they are to it', async (t) => {
   await log.line(/Failsafe Duo login for 'alice': HTTP 503/);
   t.is((await login([], 'failmode = secure')).code, PamCode.PAM_SERVICE_ERR);
   await log.line(/Failsecure Duo login for 'alice': HTTP 503/);
+  duo.service.faults.add('preauth', { kind: 'status', status: 429 }, 1);
+  t.is((await login([], 'failmode = safe')).code, PamCode.PAM_ABORT);
+  duo.service.faults.clear();
+  duo.service.calls.length = 0;
+  duo.service.faults.add('auth', { kind: 'drop' });
+  t.is((await login([], 'failmode = safe\nautopush = yes')).code, PamCode.PAM_SERVICE_ERR);
+  t.deepEqual(calls(), ['preauth', 'auth', 'auth', 'auth']);
   duo.service.faults.add('preauth', { kind: 'garbage' }, 3);
   t.is((await login([], 'failmode = secure')).code, PamCode.PAM_SERVICE_ERR);
 });
