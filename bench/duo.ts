@@ -1,0 +1,72 @@
+/**
+ * The simulated Duo of a bench, in a process of its own so that it takes no time from whoever measures. Told what to do
+ * by messages, each answered by one.
+ */
+import { startDelayProxy } from '../src/simulator/delay-proxy.ts';
+import { startSimulator } from '../src/simulator/simulator.ts';
+import type { User } from '../src/simulator/users.ts';
+import { wallClock } from './start.ts';
+
+/** What the simulated Duo can be asked for. */
+export type Ask =
+  | { readonly ask: 'user'; readonly status: User['status']; readonly phone: User['phone'] }
+  /** How many authentications wait for the phone. */
+  | { readonly ask: 'pending' }
+  | { readonly ask: 'approve' }
+  /** When the first request came since this was asked last, by wallClock(); 0: none has come. */
+  | { readonly ask: 'firstCall' };
+
+/** The first message: where it is. */
+export interface Place {
+  readonly ca: string;
+  readonly host: string;
+  /** The configuration for it, near and far away. */
+  readonly near: string;
+  readonly far: string;
+}
+
+const [name = '', cafile = '', delay = ''] = process.argv.slice(2);
+const simulator = await startSimulator({ users: { [name]: {} } });
+const proxy = await startDelayProxy({ port: simulator.port, delay: Number(delay) });
+const { users, transactions } = simulator.service;
+let firstCall = 0;
+simulator.service.on('call', () => {
+  firstCall ||= wallClock();
+});
+
+function waiting() {
+  return [...transactions.values()].filter(({ pending }) => pending);
+}
+
+function answer(ask: Ask): number {
+  const user = users[name];
+  switch (ask.ask) {
+    case 'user':
+      if (user !== undefined) Object.assign(user, { status: ask.status, phone: ask.phone });
+      transactions.clear();
+      simulator.service.calls.length = 0;
+      return 0;
+    case 'pending':
+      return waiting().length;
+    case 'approve': {
+      const all = waiting();
+      for (const transaction of all) transaction.approve();
+      return all.length;
+    }
+    case 'firstCall': {
+      const first = firstCall;
+      firstCall = 0;
+      return first;
+    }
+  }
+}
+
+process.on('message', (ask: Ask) => process.send?.(answer(ask)));
+process.on('disconnect', () => process.exit(0));
+const place: Place = {
+  ca: simulator.ca,
+  host: simulator.host,
+  near: simulator.config(cafile),
+  far: simulator.config(cafile, '', proxy.port),
+};
+process.send?.(place);

@@ -1,0 +1,204 @@
+/** What was measured, as a table, as a plot, and beside what was hoped for. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { CLIENTS, type Client, TITLES } from './clients.ts';
+import type { Cost, Each, Login, Throughput, Waiting } from './measure.ts';
+import type { Start } from './start.ts';
+
+export interface Results {
+  readonly costs: { readonly login: Login; readonly roundTrip: number; readonly each: Each<Cost> }[];
+  readonly throughput: (Throughput & { readonly client: Client })[];
+  readonly waiting: (Waiting & { readonly client: Client })[];
+  start?: Start;
+}
+
+export interface Judgement {
+  readonly goal: string;
+  readonly value: string;
+  readonly reached: boolean;
+}
+
+function ratio(ours: number, theirs: number): number {
+  return ours / theirs;
+}
+
+const two = (value: number) => value.toFixed(2);
+const whole = (value: number) => value.toFixed(0);
+const one = (value: number) => value.toFixed(1);
+
+/** The goals, and what became of them. Those that were not measured are left out. */
+export function judge({ costs, throughput, waiting, start }: Results): Judgement[] {
+  const cost = (name: string, roundTrip: number) =>
+    costs.find((each) => each.login.name === name && each.roundTrip === roundTrip)?.each;
+  const judgements: Judgement[] = [];
+  const atMost = (goal: string, limit: number, value: number | undefined, digits = two) => {
+    if (value === undefined || Number.isNaN(value)) return;
+    judgements.push({ goal: `${goal} ≤ ${limit}`, value: digits(value), reached: value <= limit });
+  };
+  const push = 'synchronous push';
+  const near = cost(push, 0);
+  const far = cost(push, 40);
+  if (far !== undefined)
+    atMost(
+      'resident, synchronous push, 40 ms round trip: wall, ours / C',
+      0.45,
+      ratio(far.resident.wall, far.c.wall),
+    );
+  if (near !== undefined) {
+    atMost(
+      'resident, synchronous push, loopback: wall, ours / C',
+      0.15,
+      ratio(near.resident.wall, near.c.wall),
+    );
+    atMost('resident, synchronous push, loopback: CPU, ours / C', 0.6, ratio(near.resident.cpu, near.c.cpu));
+    atMost('private, synchronous push, loopback: wall, ours / C', 0.9, ratio(near.private.wall, near.c.wall));
+  }
+  if (start !== undefined)
+    atMost('private, start to first request, × a Node that does nothing', 1.5, start.request / start.nothing);
+  const held = (client: Client) =>
+    waiting.find((each) => each.client === client && each.count === 1000)?.memory;
+  const [c, resident] = [held('c'), held('resident')];
+  if (c !== undefined && resident !== undefined) {
+    atMost('1000 logins waiting, resident: memory, ours / C', 0.06, ratio(resident, c));
+    atMost('1000 logins waiting, resident: MiB', 160, resident, whole);
+  }
+  const crowd = throughput.find((each) => each.client === 'resident' && each.atOnce === 500);
+  if (crowd !== undefined) {
+    atMost('500 logins at once, resident: failed', 0, crowd.failed, whole);
+    atMost('500 logins at once, resident: p99 / p50', 3, crowd.p99 / crowd.p50);
+    judgements.push({
+      goal: '500 logins at once, resident: logins a second ≥ 250',
+      value: whole(crowd.rate),
+      reached: crowd.rate >= 250,
+    });
+  }
+  return judgements;
+}
+
+function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map((_, at) => (at === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+}
+
+/** Everything, as Markdown tables. */
+export function table(results: Results): string {
+  const { costs, throughput, waiting, start } = results;
+  const login = costs.map(({ login: { name }, roundTrip, each: { c, private: own, resident } }) => [
+    `${name}, ${roundTrip} ms`,
+    one(c.wall),
+    `${one(own.wall)} (${two(ratio(own.wall, c.wall))})`,
+    `${one(resident.wall)} (${two(ratio(resident.wall, c.wall))})`,
+    one(c.cpu),
+    `${one(own.cpu)} (${two(ratio(own.cpu, c.cpu))})`,
+    `${one(resident.cpu)} (${two(ratio(resident.cpu, c.cpu))})`,
+  ]);
+  const parts = [
+    markdown(
+      ['one login, round trip', 'C wall ms', 'private', 'resident', 'C CPU ms', 'private', 'resident'],
+      login,
+    ),
+    markdown(
+      ['at once', 'client', 'logins/s', 'p50 ms', 'p99 ms', 'failed'],
+      throughput.map(({ atOnce, client, rate, p50, p99, failed }) => [
+        String(atOnce),
+        TITLES[client],
+        whole(rate),
+        whole(p50),
+        whole(p99),
+        String(failed),
+      ]),
+    ),
+    markdown(
+      ['waiting', 'client', 'MiB in all', 'of it the engine', 'KiB a login'],
+      waiting.map(({ count, client, memory, engine }) => [
+        String(count),
+        TITLES[client],
+        one(memory),
+        one(engine),
+        whole(((memory - engine) * 1024) / count),
+      ]),
+    ),
+  ];
+  if (start !== undefined)
+    parts.push(
+      `A private engine sends its first request ${one(start.request)} ms after its start; a Node that does nothing is through after ${one(start.nothing)} ms.`,
+    );
+  return parts.join('\n\n');
+}
+
+const COLOURS: Readonly<Record<Client, string>> = { c: '#8a8f98', private: '#3b7dd8', resident: '#1f9d63' };
+const ROW = 20;
+const LEFT = 230;
+const WIDTH = 420;
+
+/** Wall time of one login, ours as a share of C's, as an SVG picture. */
+export function plot({ costs }: Results): string {
+  const most = Math.max(
+    1,
+    ...costs.flatMap(({ each }) => CLIENTS.map((client) => each[client].wall / each.c.wall)),
+  );
+  const group = ROW * CLIENTS.length + 18;
+  const height = 50 + costs.length * group;
+  const bars = costs.flatMap(({ login, roundTrip, each }, at) => {
+    const top = 44 + at * group;
+    const label = `<text x="${LEFT - 12}" y="${top + ROW * 1.5 + 4}" text-anchor="end">${login.name}, ${roundTrip} ms</text>`;
+    return [
+      label,
+      ...CLIENTS.map((client, row) => {
+        const share = each[client].wall / each.c.wall;
+        const y = top + row * ROW;
+        const width = (share / most) * WIDTH;
+        return (
+          `<rect x="${LEFT}" y="${y + 2}" width="${one(width)}" height="${ROW - 4}" rx="2" fill="${COLOURS[client]}"/>` +
+          `<text x="${one(LEFT + width + 6)}" y="${y + ROW - 6}">${one(each[client].wall)} ms</text>`
+        );
+      }),
+    ];
+  });
+  const legend = CLIENTS.map(
+    (client, at) =>
+      `<rect x="${LEFT + at * 150}" y="12" width="12" height="12" rx="2" fill="${COLOURS[client]}"/>` +
+      `<text x="${LEFT + at * 150 + 18}" y="22">${TITLES[client]}</text>`,
+  );
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${LEFT + WIDTH + 90}" height="${height}" font-family="system-ui, sans-serif" font-size="13" fill="#24292f">`,
+    `<title>Wall time of one whole PAM login</title>`,
+    `<rect width="100%" height="100%" fill="#fff"/>`,
+    ...legend,
+    ...bars,
+    '</svg>',
+    '',
+  ].join('\n');
+}
+
+const PAGE = 'docs/performance.md';
+const BEGIN = '<!-- measured: written by `npm run bench -- --write` -->';
+const END = '<!-- end of what was measured -->';
+
+/** Puts table, goals and plot into docs. */
+export function write(results: Results): void {
+  const page = readFileSync(PAGE, 'utf8');
+  const [before, rest] = page.split(BEGIN);
+  const after = rest?.split(END)[1];
+  if (before === undefined || after === undefined)
+    throw new Error(`${PAGE} has no place for what was measured`);
+  const goals = judge(results).map(({ goal, value, reached }) => [
+    goal,
+    value,
+    reached ? 'reached' : '**missed**',
+  ]);
+  const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), Linux, Node ${process.versions.node}`;
+  const measured = [
+    BEGIN,
+    '',
+    `Measured on ${new Date().toISOString().slice(0, 10)}: ${machine}. In brackets: ours / C.`,
+    '',
+    table(results),
+    '',
+    markdown(['goal', 'measured', ''], goals),
+    '',
+    END,
+  ].join('\n');
+  writeFileSync(PAGE, before + measured + after);
+  writeFileSync('docs/performance.svg', plot(results));
+}
