@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs what is missing and builds: `scripts/prepare.sh demo|test`. Says what it does; does nothing twice.
+# Installs what is missing and builds: `scripts/prepare.sh demo|test|bench`. Says what it does; does nothing twice.
 set -eu
 cd "$(dirname "$0")/.."
-purpose=${1:?demo or test}
+purpose=${1:?demo, test or bench}
 
 # Every package with the file that shows that it is there.
 packages="
@@ -14,6 +14,12 @@ libpam0g-dev:/usr/include/security/pam_modules.h
 libc6-dev:/usr/include/stdio.h
 ca-certificates:/etc/ssl/certs/ca-certificates.crt
 "
+# Duo's own client, to measure against.
+if [ "$purpose" = bench ]; then
+  packages="$packages
+libpam-duo:/usr/share/pam-configs/duo-unix
+"
+fi
 # What the tests run beside: real hosts, and tools that judge the C code.
 if [ "$purpose" = test ]; then
   packages="$packages
