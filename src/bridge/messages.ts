@@ -2,7 +2,11 @@
  * What crosses the bridge, as typed messages. The bytes are in frame.ts, the document is PROTOCOL.md.
  */
 
+import type { DuoCode } from '../duo/codes.ts';
+import type { LoginStage } from '../duo/login.ts';
 import type { Secret } from '../lib/secret.ts';
+
+export { DuoCode } from '../duo/codes.ts';
 
 /** syslog priorities that the engine uses. */
 export const Priority = { error: 3, warning: 4, info: 6, debug: 7 } as const;
@@ -24,20 +28,8 @@ export const Outcome = {
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
-/** duo_code_t of duo(3). */
-export const DuoCode = {
-  ok: 0,
-  fail: 1,
-  abort: 2,
-  libError: 3,
-  connError: 4,
-  clientError: 5,
-  serverError: 6,
-} as const;
-export type DuoCode = (typeof DuoCode)[keyof typeof DuoCode];
-
 /** Where a verdict was reached. */
-export type Stage = 'config' | 'policy' | 'ping' | 'preauth' | 'prompt' | 'auth' | 'auth_status' | 'engine';
+export type Stage = 'config' | 'policy' | LoginStage | 'engine';
 
 /** A passwd entry with its groups, as the host's name service gave it. */
 export interface Account {

@@ -13,6 +13,7 @@ import {
 } from '../bridge/messages.ts';
 import { type Config, type ConfigSource, type Notice, parseConfig } from '../config/config.ts';
 import type { DuoApi } from '../duo/api.ts';
+import { codeOfResult } from '../duo/codes.ts';
 import { DuoError } from '../duo/errors.ts';
 import { duoLogin, type LoginConversation, type LoginRequest, type LoginResult } from '../duo/login.ts';
 import { isMute } from '../policy/flags.ts';
@@ -202,24 +203,25 @@ class ConfiguredLogin {
     { asked, last }: TryState,
   ): Verdict | undefined {
     const { stage } = result;
+    const code = codeOfResult(result);
     const osUser = names.os;
     switch (result.kind) {
       case 'allowed':
         this.#log(Priority.info, 'Successful Duo login', osUser);
-        return { outcome: Outcome.pass, code: DuoCode.ok, stage, error: '' };
+        return { outcome: Outcome.pass, code, stage, error: '' };
       case 'skipped':
         this.#log(Priority.warning, 'Skipped Duo login', osUser, result.message);
-        return { outcome: Outcome.pass, code: DuoCode.ok, stage, error: '' };
+        return { outcome: Outcome.pass, code, stage, error: '' };
       case 'denied':
         this.#log(Priority.warning, 'Aborted Duo login', osUser, result.message);
-        return { outcome: Outcome.denied, code: DuoCode.abort, stage, error: result.message };
+        return { outcome: Outcome.denied, code, stage, error: result.message };
       case 'unanswered':
         this.#log(Priority.error, 'Error in Duo login', osUser, result.message);
-        return { outcome: Outcome.aborted, code: DuoCode.abort, stage, error: result.message };
+        return { outcome: Outcome.aborted, code, stage, error: result.message };
       case 'failed':
         this.#log(Priority.warning, 'Failed Duo login', this.#manner.failedName(names), result.message);
         return last
-          ? { outcome: Outcome.maxTries, code: DuoCode.fail, stage, error: result.message }
+          ? { outcome: Outcome.maxTries, code, stage, error: result.message }
           : undefined;
       case 'error': {
         const ruling = failureRuling(result.error.code, asked || result.asked, config.failmode);

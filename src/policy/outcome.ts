@@ -1,6 +1,7 @@
 /** What the end of a try, or a failure on the way, means for the person at the door. The table of README's failures. */
-import { DuoCode, Outcome, Priority } from '../bridge/messages.ts';
+import { Outcome, Priority } from '../bridge/messages.ts';
 import type { Failmode } from '../config/config.ts';
+import { codeOfError, type DuoCode } from '../duo/codes.ts';
 import type { DuoErrorCode } from '../duo/errors.ts';
 
 /** What to answer, and with which words to log it. */
@@ -14,14 +15,14 @@ export interface Ruling {
 /** Failures that say nothing about the user: before the user was asked, `failmode` decides what they mean. */
 type Absence = 'failmode' | 'deny';
 
-const FAILURES: Readonly<Record<DuoErrorCode, { readonly before: Absence; readonly code: DuoCode }>> = {
-  ERR_DUO_CONNECTION: { before: 'failmode', code: DuoCode.connError },
-  ERR_DUO_SERVER: { before: 'failmode', code: DuoCode.serverError },
-  ERR_DUO_UNAUTHORIZED: { before: 'failmode', code: DuoCode.clientError },
-  ERR_DUO_REPLY: { before: 'failmode', code: DuoCode.serverError },
-  ERR_DUO_REQUEST: { before: 'deny', code: DuoCode.clientError },
-  ERR_DUO_LOCAL: { before: 'deny', code: DuoCode.libError },
-  ERR_DUO_HANDLE: { before: 'deny', code: DuoCode.libError },
+const BEFORE_ASKING: Readonly<Record<DuoErrorCode, Absence>> = {
+  ERR_DUO_CONNECTION: 'failmode',
+  ERR_DUO_SERVER: 'failmode',
+  ERR_DUO_UNAUTHORIZED: 'failmode',
+  ERR_DUO_REPLY: 'failmode',
+  ERR_DUO_REQUEST: 'deny',
+  ERR_DUO_LOCAL: 'deny',
+  ERR_DUO_HANDLE: 'deny',
 };
 
 /** The ruling where the configuration's failmode decides: Duo is away, or the configuration can't be used. */
@@ -44,7 +45,8 @@ export function failmodeRuling(failmode: Failmode, code: DuoCode): Ruling {
  * @param asked whether the user's factor was already being used: from then on a failure never lets anybody in
  */
 export function failureRuling(kind: DuoErrorCode, asked: boolean, failmode: Failmode): Ruling {
-  const { before, code } = FAILURES[kind];
+  const before = BEFORE_ASKING[kind];
+  const code = codeOfError(kind);
   if (before === 'failmode' && !asked) return failmodeRuling(failmode, code);
   const outcome =
     kind === 'ERR_DUO_REQUEST'

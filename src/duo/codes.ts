@@ -1,0 +1,63 @@
+/** duo_code_t of duo(3), and which of its codes each end of a login is. The one place where that is decided. */
+import type { DuoErrorCode } from './errors.ts';
+import type { LoginResult } from './login.ts';
+
+/** duo_code_t of duo(3). */
+export const DuoCode = {
+  ok: 0,
+  fail: 1,
+  abort: 2,
+  libError: 3,
+  connError: 4,
+  clientError: 5,
+  serverError: 6,
+} as const;
+export type DuoCode = (typeof DuoCode)[keyof typeof DuoCode];
+
+/** The codes as duo.h spells them. */
+export const DUO_CODE_NAMES = {
+  [DuoCode.ok]: 'DUO_OK',
+  [DuoCode.fail]: 'DUO_FAIL',
+  [DuoCode.abort]: 'DUO_ABORT',
+  [DuoCode.libError]: 'DUO_LIB_ERROR',
+  [DuoCode.connError]: 'DUO_CONN_ERROR',
+  [DuoCode.clientError]: 'DUO_CLIENT_ERROR',
+  [DuoCode.serverError]: 'DUO_SERVER_ERROR',
+} as const satisfies Readonly<Record<DuoCode, string>>;
+
+/** The codes that say that something failed, and nothing about the user. */
+export type DuoErrorCodeNumber = Exclude<
+  DuoCode,
+  typeof DuoCode.ok | typeof DuoCode.fail | typeof DuoCode.abort
+>;
+
+const ERRORS: Readonly<Record<DuoErrorCode, DuoErrorCodeNumber>> = {
+  ERR_DUO_CONNECTION: DuoCode.connError,
+  ERR_DUO_SERVER: DuoCode.serverError,
+  ERR_DUO_REPLY: DuoCode.serverError,
+  ERR_DUO_UNAUTHORIZED: DuoCode.clientError,
+  ERR_DUO_REQUEST: DuoCode.clientError,
+  ERR_DUO_LOCAL: DuoCode.libError,
+  ERR_DUO_HANDLE: DuoCode.libError,
+};
+
+/** The code of a failed call. */
+export function codeOfError(error: DuoErrorCode): DuoErrorCodeNumber {
+  return ERRORS[error];
+}
+
+/** The code of a try's end. Only a user who authenticated, or whom Duo lets in without a factor, is DUO_OK. */
+export function codeOfResult(result: LoginResult): DuoCode {
+  switch (result.kind) {
+    case 'allowed':
+    case 'skipped':
+      return DuoCode.ok;
+    case 'failed':
+      return DuoCode.fail;
+    case 'denied':
+    case 'unanswered':
+      return DuoCode.abort;
+    case 'error':
+      return codeOfError(result.error.code);
+  }
+}
