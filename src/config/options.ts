@@ -1,4 +1,5 @@
 /** Every option of the configuration: its name, how its value is read, and its default. */
+import { parseHost } from '../duo/host.ts';
 import { Secret } from '../lib/secret.ts';
 import type { Config } from './config.ts';
 import { parseGroups } from './groups.ts';
@@ -110,12 +111,10 @@ function integer(value: string): number {
   return digits === undefined ? 0 : Number(digits);
 }
 
-/** `name`, `name:port`, `[address]` or `[address]:port`. */
 function readHost(value: string): Partial<Settings> {
-  const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^\s:/@[\]]*))(?::(\d{1,5}))?$/.exec(value);
-  const port = Number(match?.[3] ?? 443);
-  if (match === null || port < 1 || port > 65_535) throw new InvalidValue(`Invalid host: '${value}'`);
-  return { host: (match[1] ?? match[2] ?? '').toLowerCase(), port };
+  const place = parseHost(value);
+  if (place === undefined) throw new InvalidValue(`Invalid host: '${value}'`);
+  return place;
 }
 
 function readFailmode(value: string, settings: Settings): Partial<Settings> {

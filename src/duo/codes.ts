@@ -25,13 +25,12 @@ export const DUO_CODE_NAMES = {
   [DuoCode.serverError]: 'DUO_SERVER_ERROR',
 } as const satisfies Readonly<Record<DuoCode, string>>;
 
+/** The codes that say what was decided about the user. */
+export type DuoVerdictCode = typeof DuoCode.ok | typeof DuoCode.fail | typeof DuoCode.abort;
 /** The codes that say that something failed, and nothing about the user. */
-export type DuoErrorCodeNumber = Exclude<
-  DuoCode,
-  typeof DuoCode.ok | typeof DuoCode.fail | typeof DuoCode.abort
->;
+export type DuoFailureCode = Exclude<DuoCode, DuoVerdictCode>;
 
-const ERRORS: Readonly<Record<DuoErrorCode, DuoErrorCodeNumber>> = {
+const ERRORS: Readonly<Record<DuoErrorCode, DuoFailureCode>> = {
   ERR_DUO_CONNECTION: DuoCode.connError,
   ERR_DUO_SERVER: DuoCode.serverError,
   ERR_DUO_REPLY: DuoCode.serverError,
@@ -39,16 +38,18 @@ const ERRORS: Readonly<Record<DuoErrorCode, DuoErrorCodeNumber>> = {
   ERR_DUO_REQUEST: DuoCode.clientError,
   ERR_DUO_LOCAL: DuoCode.libError,
   ERR_DUO_HANDLE: DuoCode.libError,
+  ERR_DUO_PARAMETER: DuoCode.clientError,
+  ERR_DUO_CLOSED: DuoCode.libError,
 };
 
 /** The code of a failed call. */
-export function codeOfError(error: DuoErrorCode): DuoErrorCodeNumber {
+export function codeOfError(error: DuoErrorCode): DuoFailureCode {
   return ERRORS[error];
 }
 
-/** The code of a try's end. Only a user who authenticated, or whom Duo lets in without a factor, is DUO_OK. */
-export function codeOfResult(result: LoginResult): DuoCode {
-  switch (result.kind) {
+/** The code of what a try decided. Only a user who authenticated, or whom Duo lets in without a factor, is DUO_OK. */
+export function codeOfVerdict(kind: Exclude<LoginResult['kind'], 'error'>): DuoVerdictCode {
+  switch (kind) {
     case 'allowed':
     case 'skipped':
       return DuoCode.ok;
@@ -57,7 +58,10 @@ export function codeOfResult(result: LoginResult): DuoCode {
     case 'denied':
     case 'unanswered':
       return DuoCode.abort;
-    case 'error':
-      return codeOfError(result.error.code);
   }
+}
+
+/** The code of a try's end, whichever it was. */
+export function codeOfResult(result: LoginResult): DuoCode {
+  return result.kind === 'error' ? codeOfError(result.error.code) : codeOfVerdict(result.kind);
 }

@@ -14,7 +14,9 @@ export type DuoErrorCode =
   | 'ERR_DUO_SERVER'
   | 'ERR_DUO_REPLY'
   | 'ERR_DUO_REQUEST'
-  | 'ERR_DUO_HANDLE';
+  | 'ERR_DUO_HANDLE'
+  | 'ERR_DUO_PARAMETER'
+  | 'ERR_DUO_CLOSED';
 
 /** Duo could not be reached: `Couldn't connect to H:P: REASON`. */
 export class DuoConnectionError extends DuoError {
@@ -52,4 +54,14 @@ export class DuoRequestError extends DuoError {
 /** The client could not be set up (bad cafile, a proxy that is not http): `Couldn't open Duo API handle`. */
 export class DuoHandleError extends DuoError {
   override readonly code = 'ERR_DUO_HANDLE';
+}
+
+/** A program asked for what can't be done: no user name, nobody to ask, an unknown flag. Duo was not asked. */
+export class DuoParameterError extends DuoError {
+  override readonly code = 'ERR_DUO_PARAMETER';
+}
+
+/** The handle was closed, before or while it was used. */
+export class DuoClosedError extends DuoError {
+  override readonly code = 'ERR_DUO_CLOSED';
 }

@@ -32,7 +32,11 @@ export function originOf(facts: Facts, config: Config, localAddress: string | un
 }
 
 /** What the phone shows besides the user: URL-encoded pairs, at most 20,000 bytes. */
-export function pushinfoOf(facts: Facts, config: Config, localAddress: string | undefined): string {
+export function pushinfoOf(
+  facts: Pick<Facts, 'command'>,
+  config: Pick<Config, 'pushinfo'>,
+  localAddress: string | undefined,
+): string {
   const encode = encodeURIComponent;
   const server = localAddress === undefined ? '' : `Server%20IP=${encode(localAddress)}`;
   if (!config.pushinfo || facts.command === undefined) return server;
@@ -65,7 +69,12 @@ function sourceAddress(family: 'udp4' | 'udp6'): Promise<string | undefined> {
 }
 
 function firstInterfaceAddress(): string | undefined {
-  return Object.values(networkInterfaces())
-    .flat()
-    .find((entry) => entry !== undefined && !entry.internal)?.address;
+  try {
+    return Object.values(networkInterfaces())
+      .flat()
+      .find((entry) => entry !== undefined && !entry.internal)?.address;
+  } catch {
+    // A host that is out of descriptors can't list them: what comes next fails for the same reason, and says so.
+    return undefined;
+  }
 }

@@ -23,6 +23,8 @@ const BEFORE_ASKING: Readonly<Record<DuoErrorCode, Absence>> = {
   ERR_DUO_REQUEST: 'deny',
   ERR_DUO_LOCAL: 'deny',
   ERR_DUO_HANDLE: 'deny',
+  ERR_DUO_PARAMETER: 'deny',
+  ERR_DUO_CLOSED: 'deny',
 };
 
 /** The ruling where the configuration's failmode decides: Duo is away, or the configuration can't be used. */
