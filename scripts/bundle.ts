@@ -5,7 +5,7 @@ import { build, type Plugin } from 'esbuild';
  * axios without what a login has no use for: its adapters (ours stands in src/duo/adapter.ts) and multipart forms. Node's
  * fetch, FormData and Request are never touched: reading one of them loads all of undici.
  */
-function leanAxios(): Plugin {
+export function leanAxios(): Plugin {
   const empty = 'export default null;';
   const replacements: Readonly<Record<string, string>> = {
     'adapters/adapters.js': 'export default { adapters: {}, getAdapter: (adapter) => adapter };',

@@ -22,7 +22,7 @@ export interface DuoConversation {
   status?(text: string): unknown;
 }
 
-/** The conversation that a handle has until it is given another: standard input and standard output. */
+/** The conversation that a handle has until it is given another: standard input and standard output. @internal */
 export const terminal: DuoConversation = {
   async prompt(text, signal) {
     const reader = createInterface({ input: process.stdin, output: process.stdout });
@@ -43,12 +43,12 @@ export const terminal: DuoConversation = {
   },
 };
 
-/** The conversation failed in `status`, which the login itself can't see. */
+/** The conversation failed in `status`, which the login itself can't see. @internal */
 export class StatusError extends Error {
   override readonly name = 'StatusError';
 }
 
-/** One login's use of a conversation: messages and prompts in their order, and nobody waited for after its end. */
+/** One login's use of a conversation: messages and prompts in their order, and nobody waited for after its end. @internal */
 export class Talk {
   /** What the program's conversation threw. */
   cause: unknown;
@@ -103,7 +103,7 @@ export class Talk {
   }
 }
 
-/** The promise's result, or the signal's reason as soon as it is aborted. */
+/** The promise's result, or the signal's reason as soon as it is aborted. @internal */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   // Whoever lost the race may still fail, with nobody to tell.
   promise.catch(() => {});

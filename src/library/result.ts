@@ -46,13 +46,13 @@ export type DuoResult = DuoVerdict | DuoErrorResult;
 /** duo_code_t of duo(3). */
 export type DuoCode = DuoResult['code'];
 
-/** The result for the end of a try. */
+/** The result for the end of a try. @internal */
 export function resultOf(end: LoginResult): DuoResult {
   if (end.kind === 'error') return errorResult(end.error, end.stage);
   return { code: DUO_CODE_NAMES[codeOfVerdict(end.kind)], stage: end.stage, message: end.message };
 }
 
-/** The result for a failure. */
+/** The result for a failure. @internal */
 export function errorResult(error: DuoError, stage: DuoStage): DuoErrorResult {
   return { code: DUO_CODE_NAMES[codeOfError(error.code)], stage, message: error.message, error };
 }
