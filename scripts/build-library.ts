@@ -45,7 +45,9 @@ function writeNotices(packages: readonly string[]): void {
 }
 
 function buildTypes(): void {
-  const { status } = spawnSync('node_modules/.bin/tsc', ['-p', 'tsconfig.library.json'], { stdio: 'inherit' });
+  const { status } = spawnSync('node_modules/.bin/tsc', ['-p', 'tsconfig.library.json'], {
+    stdio: 'inherit',
+  });
   if (status !== 0) throw new Error(`tsc failed with ${status}`);
   const wanted = new Set<string>();
   const want = (path: string): void => {

@@ -3,10 +3,13 @@
  * log, holds no secret, and no control characters.
  */
 
+/** What all errors here have in common. */
 export abstract class DuoError extends Error {
+  /** Says which error it is, and stays the same over all releases. */
   abstract readonly code: DuoErrorCode;
 }
 
+/** The `code` of each error. */
 export type DuoErrorCode =
   | 'ERR_DUO_CONNECTION'
   | 'ERR_DUO_LOCAL'

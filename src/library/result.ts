@@ -17,6 +17,7 @@ export interface DuoVerdict {
    * - `DUO_ABORT`: the user is denied by policy, has to enrol first, or the conversation failed.
    */
   readonly code: 'DUO_OK' | 'DUO_FAIL' | 'DUO_ABORT';
+  /** Where it was decided. */
   readonly stage: DuoStage;
   /** Duo's sentence, without control characters; may be empty. */
   readonly message: string;
@@ -33,6 +34,7 @@ export interface DuoErrorResult {
    * - `DUO_SERVER_ERROR`: Duo failed, or sent what can't be used.
    */
   readonly code: 'DUO_LIB_ERROR' | 'DUO_CONN_ERROR' | 'DUO_CLIENT_ERROR' | 'DUO_SERVER_ERROR';
+  /** Where it failed. */
   readonly stage: DuoStage;
   /** The error's sentence: holds no secret and no control characters. */
   readonly message: string;
