@@ -6,16 +6,21 @@ import * as v from 'valibot';
 import { options } from '../src/config/options.ts';
 
 const Package = v.object({
-  scripts: v.record(v.string(), v.string()),
-  devDependencies: v.record(v.string(), v.string()),
-  optionalDependencies: v.record(v.string(), v.string()),
+  scripts: v.optional(v.record(v.string(), v.string()), {}),
+  devDependencies: v.optional(v.record(v.string(), v.string()), {}),
+  optionalDependencies: v.optional(v.record(v.string(), v.string()), {}),
+  workspaces: v.optional(v.array(v.string()), []),
 });
 
 const DOCUMENTS = globSync(['*.md', 'docs/**/*.md']);
-const manifest = v.parse(Package, JSON.parse(readFileSync('package.json', 'utf8')));
+const manifest = manifestIn('.');
 
 function read(path: string): string {
   return readFileSync(path, 'utf8');
+}
+
+function manifestIn(folder: string): v.InferOutput<typeof Package> {
+  return v.parse(Package, JSON.parse(read(join(folder, 'package.json'))));
 }
 
 /** Inline code, which begins and ends on one line outside of blocks. */
@@ -26,7 +31,7 @@ function codeIn(text: string): string[] {
 }
 
 /** Folders of this repository whose name, at the beginning of a word, means a path in it. */
-const PATH = /^(?:\.ci|docs|man|native|pam\.d|scripts|src|test)\/[\w@./*-]*$/;
+const PATH = /^(?:\.ci|docs|man|native|pam\.d|runtime|scripts|src|test)\/[\w@./*-]*$/;
 
 /** The anchor that a heading gets. */
 function anchorOf(heading: string): string {
@@ -83,7 +88,10 @@ test('README explains every option of the configuration', (t) => {
 
 test('CONTRIBUTING has a line for every package', (t) => {
   const code = codeIn(read('CONTRIBUTING.md').split('\n## Dependencies\n')[1]?.split('\n## ')[0] ?? '');
-  const packages = Object.keys({ ...manifest.devDependencies, ...manifest.optionalDependencies });
+  const packages = [manifest, ...manifest.workspaces.map(manifestIn)].flatMap(
+    ({ devDependencies, optionalDependencies }) =>
+      Object.keys({ ...devDependencies, ...optionalDependencies }),
+  );
   t.deepEqual(
     packages.filter((name) => !code.includes(name)),
     [],

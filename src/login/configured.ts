@@ -220,9 +220,7 @@ class ConfiguredLogin {
         return { outcome: Outcome.aborted, code, stage, error: result.message };
       case 'failed':
         this.#log(Priority.warning, 'Failed Duo login', this.#manner.failedName(names), result.message);
-        return last
-          ? { outcome: Outcome.maxTries, code, stage, error: result.message }
-          : undefined;
+        return last ? { outcome: Outcome.maxTries, code, stage, error: result.message } : undefined;
       case 'error': {
         const ruling = failureRuling(result.error.code, asked || result.asked, config.failmode);
         return this.#rule(ruling, stage, osUser, result.error.message);
