@@ -236,11 +236,13 @@ class ConfiguredLogin {
 
   #conversation(asked: { yet: boolean }): LoginConversation {
     const { prompt, status } = this.#host.conversation;
+    const mute = isMute(this.#facts);
+    // A mute host shows nothing, but the phone rings there too: what is announced counts, seen or not.
     const show = (text: string) => {
       asked.yet = true;
-      status(text);
+      if (!mute) status(text);
     };
-    if (isMute(this.#facts)) return { status: () => {} };
+    if (mute) return { status: show };
     return {
       prompt: (text) => {
         asked.yet = true;
