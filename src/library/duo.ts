@@ -39,8 +39,7 @@ export interface DuoOptions {
   /** Seconds to wait for a reply; 0, the default: 30 where Duo answers by itself, no limit where it waits for the user. */
   readonly httpsTimeout?: number | undefined;
   /**
-   * The program can show the code of a Verified Duo Push (default: false): as a status message, or, with `DuoFlag.Sync`,
-   * in a prompt.
+   * The program can show the code of a Verified Duo Push (default: false), which comes in a status message or in a prompt.
    */
   readonly verifiedPush?: boolean | undefined;
 }
@@ -97,7 +96,7 @@ export class Duo {
 
   /**
    * duo_open. Asks Duo nothing yet.
-   * @throws {@link DuoHandleError} when an option can't be used: `Couldn't open Duo API handle: …`
+   * @throws {@link DuoHandleError} when an option can't be used; the message names it
    */
   static async open(options: DuoOptions): Promise<Duo> {
     const { cafile } = options;
@@ -232,7 +231,7 @@ export class Duo {
 }
 
 function unusable(what: string): never {
-  throw new DuoHandleError(`Couldn't open Duo API handle: ${what}`);
+  throw new DuoHandleError(what);
 }
 
 /** One line of printable ASCII, as everything is that goes into a header. */

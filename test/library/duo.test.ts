@@ -464,7 +464,7 @@ for (const [what, options] of Object.entries(UNUSABLE)) {
   test(`no handle: ${what}`, async (t) => {
     const good = { ikey: 'DI', skey: 'secret', host: 'localhost' };
     const error = await t.throwsAsync(Duo.open({ ...good, ...options }), { instanceOf: DuoHandleError });
-    t.is(error?.message, `Couldn't open Duo API handle: ${what}`);
+    t.true(error?.message.endsWith(what), error?.message);
     t.is(error?.code, 'ERR_DUO_HANDLE');
   });
 }
