@@ -48,8 +48,8 @@ export interface DuoOptions {
 export interface DuoLoginOptions {
   /**
    * The address that the connection to be authenticated comes from. Absent: the local host, for programs that have no
-   * remote user. A server that does not know its client's address must not leave it out: Duo's policies could take the
-   * client for the server.
+   * remote user. Empty: a client whose address is unknown; Duo is told none. A server must not leave it out: Duo's policies
+   * could take the client for the server.
    */
   readonly clientIp?: string | undefined;
   /** Flags of `DuoFlag`, or-ed. 0 by default: a prompt, and a message for each step. */
@@ -182,10 +182,10 @@ export class Duo {
     const client = this.#client((text) => conversation.status(text));
     try {
       const local = await orAborted(localAddress(), run.signal);
-      const ipaddr = clientIp ?? local;
+      const ipaddr = clientIp ?? local ?? '';
       const request = {
         username,
-        ...(ipaddr === undefined ? {} : { ipaddr }),
+        ...(ipaddr === '' ? {} : { ipaddr }),
         hostname: hostname(),
         pushinfo: pushinfoOf(
           command === undefined ? {} : { command },
@@ -253,9 +253,7 @@ function problemWith(
   answerable: boolean,
 ): string | undefined {
   if (typeof username !== 'string' || username === '') return 'need username to authenticate';
-  if (clientIp !== undefined && (typeof clientIp !== 'string' || clientIp === '')) {
-    return 'clientIp is no address';
-  }
+  if (clientIp !== undefined && typeof clientIp !== 'string') return 'clientIp is no text';
   if (command !== undefined && typeof command !== 'string') return 'command is no text';
   if (flags !== undefined && (typeof flags !== 'number' || (flags & ALL_FLAGS) !== flags)) {
     return 'flags are none of DuoFlag.Auto and DuoFlag.Sync';
