@@ -3,7 +3,6 @@
  */
 
 import type { DuoCode } from '../duo/codes.ts';
-import type { LoginStage } from '../duo/login.ts';
 import type { Secret } from '../lib/secret.ts';
 
 export { DuoCode } from '../duo/codes.ts';
@@ -29,7 +28,7 @@ export const Outcome = {
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
 /** Where a verdict was reached. */
-export type Stage = 'config' | 'policy' | LoginStage | 'engine';
+export type Stage = 'config' | 'policy' | 'ping' | 'preauth' | 'prompt' | 'auth' | 'auth_status' | 'engine';
 
 /** A passwd entry with its groups, as the host's name service gave it. */
 export interface Account {
