@@ -17,4 +17,4 @@ export {
 } from '../duo/errors.ts';
 export type { DuoConversation } from './conversation.ts';
 export { Duo, DuoFlag, type DuoLoginOptions, type DuoOptions } from './duo.ts';
-export type { DuoCode, DuoErrorResult, DuoResult, DuoStage, DuoVerdict } from './result.ts';
+export type { DuoCode, DuoFailure, DuoResult, DuoStage, DuoVerdict } from './result.ts';

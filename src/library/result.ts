@@ -10,13 +10,13 @@ import type { LoginResult } from '../duo/login.ts';
 export type DuoStage = 'config' | 'ping' | 'preauth' | 'prompt' | 'auth' | 'auth_status';
 
 /** What was decided about the user. */
-export interface DuoVerdict {
+export interface DuoVerdict<Code extends 'DUO_OK' | 'DUO_FAIL' | 'DUO_ABORT'> {
   /**
    * - `DUO_OK`: the user authenticated, or Duo lets them in without a factor (then the stage is `preauth`).
    * - `DUO_FAIL`: the user failed to authenticate, and may try again.
    * - `DUO_ABORT`: the user is denied by policy, has to enrol first, or the conversation failed.
    */
-  readonly code: 'DUO_OK' | 'DUO_FAIL' | 'DUO_ABORT';
+  readonly code: Code;
   /** Where it was decided. */
   readonly stage: DuoStage;
   /** Duo's sentence, without control characters; may be empty. */
@@ -26,14 +26,16 @@ export interface DuoVerdict {
 }
 
 /** Something failed, which says nothing about the user: whoever gets this has not authenticated. */
-export interface DuoErrorResult {
+export interface DuoFailure<
+  Code extends 'DUO_LIB_ERROR' | 'DUO_CONN_ERROR' | 'DUO_CLIENT_ERROR' | 'DUO_SERVER_ERROR',
+> {
   /**
    * - `DUO_LIB_ERROR`: this host, or this library, failed (out of descriptors, say).
    * - `DUO_CONN_ERROR`: Duo can't be reached, or its certificate is not to be trusted.
    * - `DUO_CLIENT_ERROR`: parameters that can't be, or that Duo refuses (a wrong ikey or skey).
    * - `DUO_SERVER_ERROR`: Duo failed, or sent what can't be used.
    */
-  readonly code: 'DUO_LIB_ERROR' | 'DUO_CONN_ERROR' | 'DUO_CLIENT_ERROR' | 'DUO_SERVER_ERROR';
+  readonly code: Code;
   /** Where it failed. */
   readonly stage: DuoStage;
   /** The error's sentence: holds no secret and no control characters. */
@@ -43,7 +45,14 @@ export interface DuoErrorResult {
 }
 
 /** How a login ended: one of duo(3)'s seven codes, and where it came from. Only `DUO_OK` lets anybody in. */
-export type DuoResult = DuoVerdict | DuoErrorResult;
+export type DuoResult =
+  | DuoVerdict<'DUO_OK'>
+  | DuoVerdict<'DUO_FAIL'>
+  | DuoVerdict<'DUO_ABORT'>
+  | DuoFailure<'DUO_LIB_ERROR'>
+  | DuoFailure<'DUO_CONN_ERROR'>
+  | DuoFailure<'DUO_CLIENT_ERROR'>
+  | DuoFailure<'DUO_SERVER_ERROR'>;
 
 /** duo_code_t of duo(3). */
 export type DuoCode = DuoResult['code'];
@@ -55,6 +64,6 @@ export function resultOf(end: LoginResult): DuoResult {
 }
 
 /** The result for a failure. @internal */
-export function errorResult(error: DuoError, stage: DuoStage): DuoErrorResult {
+export function errorResult(error: DuoError, stage: DuoStage): DuoResult {
   return { code: DUO_CODE_NAMES[codeOfError(error.code)], stage, message: error.message, error };
 }

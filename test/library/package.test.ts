@@ -140,6 +140,19 @@ async function runProgram(
   return stdout;
 }
 
+/** A result's code says what else is in it, and nothing but the seven codes is one. */
+const NARROWING = `
+import type { DuoError, DuoResult } from 'pam-duo-ts';
+export function errorOf(result: DuoResult): DuoError | undefined {
+  // @ts-expect-error
+  if (result.code === 'DUO_MAYBE') return undefined;
+  // @ts-expect-error
+  result.error;
+  if (result.code === 'DUO_OK' || result.code === 'DUO_FAIL' || result.code === 'DUO_ABORT') return undefined;
+  return result.error;
+}
+`;
+
 test.serial('the guide has examples, and they compile in the strictest way', async (t) => {
   t.deepEqual(
     examples().map(({ name }) => name),
@@ -147,6 +160,7 @@ test.serial('the guide has examples, and they compile in the strictest way', asy
   );
   mkdirSync(join(project, 'ts'));
   for (const { name, code } of examples()) writeFileSync(join(project, 'ts', `${name}.ts`), code);
+  writeFileSync(join(project, 'ts', 'narrowing.ts'), NARROWING);
   const options = {
     compilerOptions: {
       strict: true,
