@@ -29,6 +29,10 @@ const engine = join(prefix, 'libexec/duo-ts/duo-ts');
 const command = join(prefix, 'bin/duo-ts');
 const module = join(process.env['SECURITYDIR'] ?? securityDirectory(), 'pam_duo_ts.so');
 const examples = join(prefix, 'share/doc/pam-duo-ts/pam.d');
+const pages = readdirSync('man').map((name) => ({
+  from: join('man', name),
+  to: join(prefix, 'share/man', `man${name.slice(-1)}`, name),
+}));
 const config = '/etc/duo/pam_duo.conf';
 
 /** Where pam_unix.so is, there the others are. */
@@ -67,6 +71,7 @@ function install(): void {
   run('cmake', ['--build', 'build/install']);
   place('build/duo-ts', engine, 0o755);
   place('build/install/Release/pam_duo_ts.so', module, 0o644);
+  for (const { from, to } of pages) place(from, to, 0o644);
   rmSync(destdir + command, { force: true });
   mkdirSync(dirname(destdir + command), { recursive: true });
   symlinkSync(relative(dirname(command), engine), destdir + command);
@@ -107,7 +112,7 @@ function uninstall(force: boolean): void {
         'Take the lines out first (or say --force).',
     );
   }
-  for (const path of [module, command, engine]) {
+  for (const path of [module, ...pages.map(({ to }) => to), command, engine]) {
     rmSync(destdir + path, { force: true });
     say(`removed ${destdir}${path}`);
   }
