@@ -57,8 +57,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     [address, '127.0.0.1', '::1'],
     Date.now(),
   );
+  const calls = new Hono()
+    .route('/auth/v2', authApi(service))
+    .route('/rest/v1', legacyApi(service))
+    .notFound((c) => c.json({ stat: 'FAIL', code: 40401, message: 'Resource not found' }, 404));
   const api = createAdaptorServer({
-    fetch: new Hono().route('/auth/v2', authApi(service)).route('/rest/v1', legacyApi(service)).fetch,
+    fetch: calls.fetch,
     createServer,
     serverOptions: { cert, key, requestTimeout: 0 },
   }) as Server;

@@ -64,5 +64,6 @@ test.serial('what Duo would refuse is refused', async (t) => {
   });
   t.like(await call('GET', '/auth/v2/auth_status', { txid: 'nobody' }), { code: 40002 });
   t.like(await call('GET', '/auth/v2/nothing'), { code: 40401 });
+  t.like(await call('GET', '/nothing'), { code: 40401 });
   await simulator.close();
 });
