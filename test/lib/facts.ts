@@ -1,0 +1,28 @@
+import type { Account, ConfigText, Facts } from '../../src/bridge/messages.ts';
+
+export const ALICE: Account = { name: 'alice', uid: 1000, gecos: 'Alice', groups: ['alice', 'staff'] };
+export const ROOT: Account = { name: 'root', uid: 0, gecos: 'root', groups: ['root'] };
+
+/** A configuration with these lines behind what every one has to have. */
+export function configOf(lines = ''): ConfigText {
+  const text = `[duo]\nhost = api.example.test\nikey = DIXXXXXXXXXXXXXXXXXX\nskey = never-to-be-seen\n${lines}\n`;
+  return { path: '/etc/duo/pam_duo.conf', text };
+}
+
+/** Facts of a login of alice's at the console; `more` replaces some of them. */
+export function factsOf(more: Partial<Facts> = {}): Facts {
+  return {
+    program: 'pam',
+    service: 'login',
+    user: 'alice',
+    silent: false,
+    noConversation: false,
+    callerUid: 0,
+    account: ALICE,
+    caller: ROOT,
+    config: configOf(),
+    hostName: 'host.example.test',
+    deadline: 105_000,
+    ...more,
+  };
+}
