@@ -1,0 +1,196 @@
+/**
+ * A login as a story: what Duo is asked and answers, what the user is shown and replies, in their order. A step that
+ * comes at another time, or that is left over, fails the test.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { Channel, ConversationError, type Host } from '../../src/bridge/messages.ts';
+import type {
+  AuthRequest,
+  AuthResult,
+  AuthStatus,
+  DuoApi,
+  Preauth,
+  PreauthRequest,
+} from '../../src/duo/api.ts';
+
+/** While this is waited for, the login is taken back, or its time runs out. */
+export class Gone {
+  readonly reason: Error;
+
+  constructor(reason: Error) {
+    this.reason = reason;
+  }
+}
+
+/** A value, the error that comes in its place, or the end of the login. */
+type Result<T> = T | Error | Gone;
+type Text = string | RegExp;
+
+export type Step =
+  | { readonly kind: 'ping'; readonly result: Result<undefined> }
+  | { readonly kind: 'preauth'; readonly result: Result<Preauth>; readonly request: Partial<PreauthRequest> }
+  | { readonly kind: 'auth'; readonly result: Result<AuthResult>; readonly request: Partial<AuthRequest> }
+  | { readonly kind: 'authAsync'; readonly result: Result<string>; readonly request: Partial<AuthRequest> }
+  | { readonly kind: 'authStatus'; readonly result: Result<AuthStatus>; readonly txid: string }
+  | { readonly kind: 'prompt'; readonly text: Text }
+  | { readonly kind: 'reply'; readonly result: Result<string> }
+  | { readonly kind: 'status'; readonly text: Text };
+
+export const ping = (result?: Error | Gone): Step => ({ kind: 'ping', result });
+export const preauth = (result: Result<Preauth>, request: Partial<PreauthRequest> = {}): Step => ({
+  kind: 'preauth',
+  result,
+  request,
+});
+export const auth = (result: Result<AuthResult>, request: Partial<AuthRequest> = {}): Step => ({
+  kind: 'auth',
+  result,
+  request,
+});
+export const authAsync = (result: Result<string>, request: Partial<AuthRequest> = {}): Step => ({
+  kind: 'authAsync',
+  result,
+  request,
+});
+export const authStatus = (result: Result<AuthStatus>, txid = 'txid'): Step => ({
+  kind: 'authStatus',
+  result,
+  txid,
+});
+/** The user is shown a prompt; a reply must follow. */
+export const prompt = (text: Text): Step => ({ kind: 'prompt', text });
+export const reply = (result: Result<string>): Step => ({ kind: 'reply', result });
+export const noReply = (): Step => reply(new ConversationError('the conversation failed'));
+/** The user is shown a status line. */
+export const shows = (text: Text): Step => ({ kind: 'status', text });
+
+/** What Duo usually says. */
+export const MENU: Preauth = {
+  result: 'auth',
+  message: 'Account is active',
+  promptText: 'Passcode or option (1-2): ',
+  defaultFactor: 'push1',
+  factors: [
+    { key: '1', value: 'push1' },
+    { key: '2', value: 'phone1' },
+  ],
+};
+export const ALLOWED: AuthResult = {
+  result: 'allow',
+  status: 'allow',
+  message: 'Success. Logging you in...',
+};
+export const WRONG: AuthResult = { result: 'deny', status: 'deny', message: 'Incorrect passcode.' };
+export const WAITING: AuthStatus = {
+  result: 'waiting',
+  status: 'pushed',
+  message: 'Pushed a login request...',
+};
+
+interface Assertions {
+  deepEqual(actual: unknown, expected: unknown, message?: string): unknown;
+}
+
+export class Story {
+  /** What was logged, as `[priority] text`; what is for standard error, as `[stderr] text`. */
+  readonly log: string[] = [];
+  readonly #steps: Step[];
+  readonly #wrong: string[] = [];
+  readonly #abort = new AbortController();
+  #closed = false;
+
+  constructor(steps: readonly Step[]) {
+    this.#steps = [...steps];
+  }
+
+  readonly host: Host = {
+    conversation: {
+      prompt: async (text) => {
+        this.#shown(this.#next('prompt').text, text);
+        return this.#settle<string>(this.#next('reply').result);
+      },
+      status: (text) => this.#shown(this.#next('status').text, text),
+    },
+    log: (priority, text, channel = Channel.log) => {
+      this.log.push(`[${channel === Channel.log ? priority : 'stderr'}] ${text}`);
+    },
+    signal: this.#abort.signal,
+  };
+
+  readonly duo: DuoApi = {
+    ping: async () => this.#settle<undefined>(this.#next('ping').result),
+    preauth: async (request) => {
+      const step = this.#next('preauth');
+      this.#asked(step.request, request);
+      return this.#settle<Preauth>(step.result);
+    },
+    auth: async (request) => {
+      const step = this.#next('auth');
+      this.#asked(step.request, request);
+      return this.#settle<AuthResult>(step.result);
+    },
+    authAsync: async (request) => {
+      const step = this.#next('authAsync');
+      this.#asked(step.request, request);
+      return this.#settle<string>(step.result);
+    },
+    authStatus: async (txid) => {
+      const step = this.#next('authStatus');
+      this.#asked({ txid: step.txid }, { txid });
+      return this.#settle<AuthStatus>(step.result);
+    },
+    close: () => {
+      this.#closed = true;
+    },
+  };
+
+  /** The connections were dropped. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Fails the test unless every step was taken in its turn. */
+  over(t: Assertions): void {
+    t.deepEqual(this.#wrong, []);
+    t.deepEqual(this.#steps, [], 'steps that were left over');
+  }
+
+  /** A login that leaves its story is taken back: whatever it makes of that, over() tells. */
+  #next<K extends Step['kind']>(kind: K): Extract<Step, { kind: K }> {
+    const step = this.#steps[0];
+    if (step !== undefined && isOf(step, kind)) {
+      this.#steps.shift();
+      return step;
+    }
+    this.#wrong.push(`${kind} where the story has ${step?.kind ?? 'ended'}`);
+    const lost = new Error('the login left its story');
+    this.#abort.abort(lost);
+    throw lost;
+  }
+
+  #shown(expected: Text, text: string): void {
+    const fits = typeof expected === 'string' ? expected === text : expected.test(text);
+    if (!fits) this.#wrong.push(`'${text}' was shown, not '${String(expected)}'`);
+  }
+
+  #asked(expected: object, actual: object): void {
+    for (const [name, value] of Object.entries(expected)) {
+      const given: unknown = Reflect.get(actual, name);
+      if (!isDeepStrictEqual(given, value))
+        this.#wrong.push(`${name} is ${String(given)}, not ${String(value)}`);
+    }
+  }
+
+  async #settle<T extends object | string | undefined>(result: Result<T>): Promise<T> {
+    if (result instanceof Gone) {
+      this.#abort.abort(result.reason);
+      throw result.reason;
+    }
+    if (result instanceof Error) throw result;
+    return result;
+  }
+}
+
+function isOf<K extends Step['kind']>(step: Step, kind: K): step is Extract<Step, { kind: K }> {
+  return step.kind === kind;
+}

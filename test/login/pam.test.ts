@@ -1,0 +1,480 @@
+/** The order of a PAM login, told as stories. */
+import test, { type ExecutionContext } from 'ava';
+import {
+  CancelledError,
+  DeadlineError,
+  DuoCode,
+  type Facts,
+  Outcome,
+  type Verdict,
+} from '../../src/bridge/messages.ts';
+import type { Config } from '../../src/config/config.ts';
+import {
+  DuoConnectionError,
+  type DuoError,
+  DuoHandleError,
+  DuoLocalError,
+  DuoReplyError,
+  DuoRequestError,
+  DuoServerError,
+  DuoUnauthorizedError,
+} from '../../src/duo/errors.ts';
+import { Secret } from '../../src/lib/secret.ts';
+import { pamLogin } from '../../src/login/pam.ts';
+import { ALICE, configOf, factsOf, ROOT } from '../lib/facts.ts';
+import {
+  ALLOWED,
+  auth,
+  authAsync,
+  authStatus,
+  Gone,
+  MENU,
+  noReply,
+  ping,
+  preauth,
+  prompt,
+  reply,
+  type Step,
+  Story,
+  shows,
+  WAITING,
+  WRONG,
+} from '../lib/story.ts';
+
+const CHOOSE = 'Passcode or option (1-2): ';
+const LATE = new DeadlineError('the time for this login is over');
+
+interface Scene {
+  readonly facts?: Partial<Facts>;
+  /** Lines of the configuration. */
+  readonly config?: string;
+  readonly localAddress?: string;
+  readonly openDuo?: (config: Config, notify: (text: string) => void, program: string) => void;
+}
+
+/** Runs a login through its story. */
+async function tell(
+  t: ExecutionContext,
+  { facts = {}, config = '', localAddress, openDuo }: Scene,
+  steps: readonly Step[],
+): Promise<{ verdict: Verdict; log: readonly string[]; story: Story }> {
+  const story = new Story(steps);
+  const login = pamLogin({
+    openDuo: async (settings, notify, program) => {
+      openDuo?.(settings, notify, program);
+      return story.duo;
+    },
+    localAddress: async () => localAddress,
+  });
+  // sshd's logins are synchronous, and so short to tell.
+  const whole = factsOf({ service: 'sshd', config: configOf(config), ...facts });
+  const verdict = await login(whole, story.host).finally(() => story.over(t));
+  t.false(JSON.stringify([verdict, story.log]).includes('never-to-be-seen'));
+  return { verdict, log: story.log, story };
+}
+
+const asking = [ping(), preauth(MENU), prompt(CHOOSE)];
+const wrong = [...asking, reply('000000'), auth(WRONG, { factor: '000000' }), shows(WRONG.message)];
+const right = [...asking, reply('123456'), auth(ALLOWED, { factor: '123456' }), shows(ALLOWED.message)];
+
+test('a passcode', async (t) => {
+  const { verdict, log, story } = await tell(t, { facts: { rhost: '192.0.2.7' } }, right);
+  t.deepEqual(verdict, { outcome: Outcome.pass, code: DuoCode.ok, stage: 'auth', error: '' });
+  t.deepEqual(log, ["[6] Successful Duo login for 'alice' from 192.0.2.7"]);
+  t.true(story.closed);
+});
+
+test('a push, step by step, where the host shows steps', async (t) => {
+  const { verdict } = await tell(t, { facts: { service: 'login' } }, [
+    ...asking,
+    reply('1'),
+    authAsync('txid', { factor: 'push1' }),
+    shows(''),
+    authStatus(WAITING),
+    shows(WAITING.message),
+    authStatus(WAITING),
+    authStatus(ALLOWED),
+    shows(ALLOWED.message),
+  ]);
+  t.is(verdict.outcome, Outcome.pass);
+});
+
+test('three wrong passcodes are too many, and each is logged', async (t) => {
+  const { verdict, log, story } = await tell(t, {}, [...wrong, ...wrong, ...wrong]);
+  t.deepEqual(verdict, {
+    outcome: Outcome.maxTries,
+    code: DuoCode.fail,
+    stage: 'auth',
+    error: 'Incorrect passcode.',
+  });
+  t.deepEqual(log, Array(3).fill("[4] Failed Duo login for 'alice': Incorrect passcode."));
+  t.true(story.closed);
+});
+
+test('the right passcode after a wrong one', async (t) => {
+  t.is((await tell(t, {}, [...wrong, ...right])).verdict.outcome, Outcome.pass);
+});
+
+test('prompts = 1 is one try', async (t) => {
+  t.is((await tell(t, { config: 'prompts = 1' }, wrong)).verdict.outcome, Outcome.maxTries);
+});
+
+test('nothing entered is a try, and nobody at Duo is asked', async (t) => {
+  const { verdict } = await tell(t, { config: 'prompts = 1' }, [...asking, reply('  ')]);
+  t.is(verdict.outcome, Outcome.maxTries);
+});
+
+test('a locked-out user gets no second try', async (t) => {
+  const locked = { result: 'deny', status: 'locked_out', message: 'Account locked out.' } as const;
+  const { verdict, log } = await tell(t, {}, [...asking, reply('1'), auth(locked), shows(locked.message)]);
+  t.is(verdict.outcome, Outcome.denied);
+  t.deepEqual(log, ["[4] Aborted Duo login for 'alice': Account locked out."]);
+});
+
+for (const [name, answer] of [
+  ['a conversation that fails', noReply()],
+  ['an answer that is longer than a factor can be', reply('1'.repeat(256))],
+] as const) {
+  test(`${name} ends the login`, async (t) => {
+    const { verdict, log } = await tell(t, {}, [...asking, answer]);
+    t.like(verdict, { outcome: Outcome.aborted, code: DuoCode.abort, stage: 'prompt' });
+    t.deepEqual(log, ["[3] Error in Duo login for 'alice': Error gathering user response"]);
+  });
+}
+
+test('Duo lets a user in without a factor', async (t) => {
+  const { verdict, log } = await tell(t, {}, [
+    ping(),
+    preauth({ result: 'allow', message: 'Skipped.' }),
+    shows('Skipped.'),
+  ]);
+  t.like(verdict, { outcome: Outcome.pass, stage: 'preauth' });
+  t.deepEqual(log, ["[4] Skipped Duo login for 'alice': Skipped."]);
+});
+
+test('Duo denies a user', async (t) => {
+  const { verdict, log } = await tell(t, { config: 'failmode = safe' }, [
+    ping(),
+    preauth({ result: 'deny', message: 'Your account is disabled.' }),
+    shows('Your account is disabled.'),
+  ]);
+  t.deepEqual(verdict, {
+    outcome: Outcome.denied,
+    code: DuoCode.abort,
+    stage: 'preauth',
+    error: 'Your account is disabled.',
+  });
+  t.deepEqual(log, ["[4] Aborted Duo login for 'alice': Your account is disabled."]);
+});
+
+test('a user who must enrol is shown where, and does not get in', async (t) => {
+  const scene: Scene = { facts: { service: 'login' }, config: 'failmode = safe' };
+  const { verdict, log } = await tell(t, scene, [
+    ping(),
+    preauth({ result: 'enroll', message: 'Enrol at', portalUrl: 'https://enrol.test/x' }),
+    shows('Enrol at https://enrol.test/x'),
+  ]);
+  t.is(verdict.outcome, Outcome.denied);
+  t.deepEqual(log, ["[4] Aborted Duo login for 'alice': User enrollment required"]);
+});
+
+/** What each failure means before the user was asked, where failmode is safe and where it is secure. */
+const failures: readonly [DuoError, Outcome, Outcome, DuoCode][] = [
+  [new DuoConnectionError("Couldn't connect"), Outcome.pass, Outcome.unavailable, DuoCode.connError],
+  [new DuoServerError('HTTP 503'), Outcome.pass, Outcome.unavailable, DuoCode.serverError],
+  [new DuoUnauthorizedError('Invalid ikey or skey'), Outcome.pass, Outcome.unavailable, DuoCode.clientError],
+  [new DuoReplyError('invalid JSON response'), Outcome.pass, Outcome.unavailable, DuoCode.serverError],
+  [new DuoRequestError('40002: Invalid'), Outcome.denied, Outcome.denied, DuoCode.clientError],
+  [new DuoLocalError('EMFILE'), Outcome.serviceError, Outcome.serviceError, DuoCode.libError],
+];
+const push = [...asking, reply('1')];
+const steps: readonly [string, boolean, (error: DuoError) => readonly Step[]][] = [
+  ['ping', false, (error) => [ping(error)]],
+  ['preauth', false, (error) => [ping(), preauth(error)]],
+  ['auth', true, (error) => [...push, authAsync(error)]],
+  ['auth_status', true, (error) => [...push, authAsync('txid'), shows(''), authStatus(error)]],
+];
+for (const [error, safe, secure, code] of failures) {
+  for (const [stage, asked, story] of steps) {
+    for (const failmode of ['safe', 'secure'] as const) {
+      test(`${error.code} in ${stage}, failmode ${failmode}`, async (t) => {
+        const scene: Scene = { facts: { service: 'login' }, config: `failmode = ${failmode}` };
+        const { verdict, log, story: told } = await tell(t, scene, story(error));
+        const expected = failmode === 'safe' && !asked ? safe : secure;
+        t.deepEqual(verdict, { outcome: expected, code, stage: stage as 'auth', error: error.message });
+        const byFailmode = !asked && safe !== secure;
+        const safeOrNot = failmode === 'safe' ? 'Failsafe' : 'Failsecure';
+        t.deepEqual(log, [
+          byFailmode
+            ? `[4] ${safeOrNot} Duo login for 'alice': ${error.message}`
+            : `[3] Error in Duo login for 'alice': ${error.message}`,
+        ]);
+        t.true(told.closed);
+      });
+    }
+  }
+}
+
+for (const [error] of failures) {
+  test(`after a wrong passcode ${error.code} lets nobody in`, async (t) => {
+    const { verdict } = await tell(t, { config: 'failmode = safe' }, [...wrong, ping(error)]);
+    t.not(verdict.outcome, Outcome.pass);
+  });
+}
+
+const late: readonly [string, Outcome, readonly Step[]][] = [
+  ['at ping', Outcome.pass, [ping(new Gone(LATE))]],
+  ['at preauth', Outcome.pass, [ping(), preauth(new Gone(LATE))]],
+  ['at the prompt', Outcome.unavailable, [...asking, reply(new Gone(LATE))]],
+  ['at auth', Outcome.unavailable, [...asking, reply('1'), auth(new Gone(LATE))]],
+  ['at the second ping', Outcome.unavailable, [...wrong, ping(new Gone(LATE))]],
+];
+for (const [when, outcome, story] of late) {
+  test(`failmode safe, and the time is over ${when}`, async (t) => {
+    const { verdict, story: told } = await tell(t, { config: 'failmode = safe' }, story);
+    t.is(verdict.outcome, outcome);
+    t.is(verdict.error, 'the time for this login is over');
+    t.true(told.closed);
+  });
+}
+
+test('failmode secure, and the time is over', async (t) => {
+  const { verdict } = await tell(t, { config: 'failmode = secure' }, [ping(new Gone(LATE))]);
+  t.is(verdict.outcome, Outcome.unavailable);
+});
+
+test('a push that nobody answers is no absence of Duo, though a silent host shows nothing', async (t) => {
+  const { verdict } = await tell(t, { facts: { silent: true }, config: 'failmode = safe' }, [
+    ping(),
+    preauth(MENU),
+    auth(new Gone(LATE), { factor: 'push1' }),
+  ]);
+  t.is(verdict.outcome, Outcome.unavailable);
+});
+
+for (const [when, story] of [
+  ['at ping', [ping(new Gone(new CancelledError('x')))]],
+  ['at the prompt', [...asking, reply(new Gone(new CancelledError('x')))]],
+  ['at auth', [...asking, reply('1'), auth(new Gone(new CancelledError('x')))]],
+] as const) {
+  test(`a login that is taken back ${when} has no verdict, and no connection stays`, async (t) => {
+    const told = new Story(story);
+    const login = pamLogin({ openDuo: async () => told.duo, localAddress: async () => undefined });
+    await t.throwsAsync(login(factsOf({ service: 'sshd' }), told.host), { instanceOf: CancelledError });
+    told.over(t);
+    t.true(told.closed);
+  });
+}
+
+test('a defect of ours is nobody’s login', async (t) => {
+  const told = new Story([ping(), preauth(new TypeError('x'))]);
+  const login = pamLogin({ openDuo: async () => told.duo, localAddress: async () => undefined });
+  await t.throwsAsync(login(factsOf({ service: 'sshd' }), told.host), { instanceOf: TypeError });
+  t.true(told.closed);
+});
+
+for (const mute of [{ silent: true }, { noConversation: true }] as const) {
+  const name = Object.keys(mute)[0] ?? '';
+  test(`${name}: one try with the default factor, and not a word`, async (t) => {
+    const { verdict } = await tell(t, { facts: { service: 'login', ...mute } }, [
+      ping(),
+      preauth(MENU),
+      auth(WRONG, { factor: 'push1' }),
+    ]);
+    t.is(verdict.outcome, Outcome.maxTries);
+  });
+
+  test(`${name}: without a default factor nobody gets in`, async (t) => {
+    const { defaultFactor: _, ...menu } = MENU as Extract<typeof MENU, { result: 'auth' }>;
+    const { verdict } = await tell(t, { facts: mute }, [ping(), preauth(menu)]);
+    t.is(verdict.outcome, Outcome.aborted);
+  });
+
+  test(`${name}: no verified push, since nobody would see its code`, async (t) => {
+    await tell(t, { facts: mute, config: 'verified_push = yes' }, [
+      ping(),
+      preauth(MENU, { verifiedPush: false }),
+      auth(ALLOWED),
+    ]);
+  });
+}
+
+test('sudo says silent and is asked all the same', async (t) => {
+  await tell(t, { facts: { service: 'sudo', silent: true } }, [...asking, noReply()]);
+});
+
+test('autopush asks nothing', async (t) => {
+  await tell(t, { config: 'autopush = yes' }, [
+    ping(),
+    preauth(MENU),
+    shows('Autopushing login request to phone...'),
+    auth(ALLOWED, { factor: 'push1' }),
+    shows(ALLOWED.message),
+  ]);
+});
+
+test('Duo hears who, from where, for what, and what becomes of its absence', async (t) => {
+  const scene: Scene = {
+    facts: { service: 'sudo', rhost: '2001:db8::1', command: '/bin/ls' },
+    config: 'pushinfo = yes\nfailmode = secure\nverified_push = yes',
+    localAddress: '192.0.2.1',
+  };
+  await tell(t, scene, [
+    ping(),
+    preauth(MENU, {
+      username: 'alice',
+      ipaddr: '2001:db8::1',
+      hostname: 'host.example.test',
+      failmode: 'closed',
+      verifiedPush: true,
+    }),
+    prompt(CHOOSE),
+    reply('2'),
+    authAsync('txid', {
+      username: 'alice',
+      factor: 'phone1',
+      ipaddr: '2001:db8::1',
+      hostname: 'host.example.test',
+      pushinfo: 'Server%20IP=192.0.2.1&Command=%2Fbin%2Fls',
+    }),
+    shows(''),
+    authStatus(ALLOWED),
+    shows(ALLOWED.message),
+  ]);
+});
+
+test('su to root asks the caller', async (t) => {
+  const facts = { service: 'su', user: 'root', account: ROOT, caller: ALICE, callerUid: ALICE.uid };
+  const { log } = await tell(t, { facts }, [
+    ping(),
+    preauth(MENU, { username: 'alice' }),
+    prompt(CHOOSE),
+    noReply(),
+  ]);
+  t.regex(log[0] ?? '', /for 'alice'/);
+});
+
+test('a name from the GECOS field is Duo’s, the log keeps the account’s', async (t) => {
+  const scene: Scene = {
+    facts: { account: { ...ALICE, gecos: 'alice.duo,x' } },
+    config: 'send_gecos = yes\ngecos_username_pos = 1',
+  };
+  const { log } = await tell(t, scene, [
+    ping(),
+    preauth({ result: 'allow', message: '' }, { username: 'alice.duo' }),
+  ]);
+  t.regex(log[0] ?? '', /^\[6\] Presenting GECOS-derived Duo username/);
+  t.is(log[1], "[4] Skipped Duo login for 'alice'");
+});
+
+test('groups that need no factor: Duo is not asked', async (t) => {
+  const { verdict, log } = await tell(
+    t,
+    { config: 'groups = wheel', openDuo: () => t.fail('Duo was opened') },
+    [],
+  );
+  t.like(verdict, { outcome: Outcome.pass, stage: 'policy' });
+  t.deepEqual(log, ["[6] User alice bypassed Duo 2FA due to user's UNIX group"]);
+});
+
+test('groups that nobody could read let nobody in', async (t) => {
+  const facts = { account: { ...ALICE, groups: [], groupsError: 'Connection refused' } };
+  const scene: Scene = { facts, config: 'groups = wheel\nfailmode = safe', openDuo: () => t.fail() };
+  const { verdict, log } = await tell(t, scene, []);
+  t.like(verdict, { outcome: Outcome.serviceError, stage: 'policy' });
+  t.deepEqual(log, ["[3] Couldn't get groups for 'alice': Connection refused"]);
+});
+
+test('groups that nobody asks for may be unreadable', async (t) => {
+  const facts = { account: { ...ALICE, groups: [], groupsError: 'Connection refused' } };
+  t.is((await tell(t, { facts }, right)).verdict.outcome, Outcome.pass);
+});
+
+test('groups that are all negated ask nobody, and that is said', async (t) => {
+  const { verdict, log } = await tell(t, { config: 'groups = !staff', openDuo: () => t.fail() }, []);
+  t.is(verdict.outcome, Outcome.pass);
+  t.regex(log[0] ?? '', /^\[4\] All configured groups are negated/);
+});
+
+test('a user without a passwd entry', async (t) => {
+  const story = new Story([]);
+  const { account: _, ...facts } = factsOf({ config: configOf('failmode = safe') });
+  const login = pamLogin({ openDuo: () => t.fail('Duo was opened') as never, localAddress: async () => '' });
+  t.like(await login(facts, story.host), { outcome: Outcome.userUnknown, stage: 'policy' });
+  t.regex(story.log[0] ?? '', /^\[3\] Error in Duo login for 'alice'/);
+});
+
+test('a host that brings no configuration lets nobody in', async (t) => {
+  const story = new Story([]);
+  const { config: _, ...facts } = factsOf();
+  const login = pamLogin({ openDuo: () => t.fail('Duo was opened') as never, localAddress: async () => '' });
+  t.like(await login(facts, story.host), { outcome: Outcome.serviceError, stage: 'config' });
+  t.regex(story.log[0] ?? '', /^\[3\] Error in Duo login for 'alice'/);
+});
+
+test('a name that only login_duo may choose is not heard', async (t) => {
+  await tell(t, { facts: { duoUser: 'mallory' } }, [
+    ping(),
+    preauth({ result: 'allow', message: '' }, { username: 'alice' }),
+  ]);
+});
+
+test('a factor that only login_duo may bring is not used', async (t) => {
+  const facts = { envFactor: new Secret('push1') };
+  await tell(t, { facts, config: 'accept_env_factor = yes' }, [...asking, noReply()]);
+});
+
+for (const [name, text, outcome] of [
+  ['safe', 'failmode = safe\nnonsense = 1', Outcome.pass],
+  ['secure, said before the mistake', 'failmode = secure\nnonsense = 1', Outcome.unavailable],
+  ['secure, said behind the mistake', 'nonsense = 1\nfailmode = secure', Outcome.unavailable],
+  ['neither', 'failmode = sfae', Outcome.unavailable],
+] as const) {
+  test(`a configuration that can't be used, failmode ${name}`, async (t) => {
+    const { verdict, log } = await tell(t, { config: text, openDuo: () => t.fail('Duo was opened') }, []);
+    t.like(verdict, { outcome, code: DuoCode.clientError, stage: 'config' });
+    t.true(log.some((line) => line.startsWith('[3] Parse error in /etc/duo/pam_duo.conf, line ')));
+  });
+}
+
+test('an application that cannot be opened lets nobody in', async (t) => {
+  const openDuo = () => {
+    throw new DuoHandleError("Couldn't open Duo API handle: cafile /x holds no usable certificates");
+  };
+  const { verdict, log } = await tell(t, { config: 'failmode = safe', openDuo }, []);
+  t.like(verdict, { outcome: Outcome.serviceError, stage: 'config' });
+  t.regex(log[0] ?? '', /^\[3\] .*Couldn't open Duo API handle.*: .*cafile/);
+});
+
+for (const config of ['noverify = yes', 'cafile =']) {
+  test(`'${config}' is warned of at each login`, async (t) => {
+    const { log } = await tell(t, { config }, right);
+    t.regex(log[0] ?? '', /^\[4\] TLS certificate verification is disabled/);
+  });
+}
+
+test('an address that takes a name’s place is warned of', async (t) => {
+  const scene: Scene = {
+    facts: { rhost: 'client.test' },
+    config: 'fallback_local_ip = yes',
+    localAddress: '192.0.2.1',
+  };
+  const { log } = await tell(t, scene, [
+    ping(),
+    preauth({ result: 'allow', message: '' }, { ipaddr: '192.0.2.1' }),
+  ]);
+  t.regex(log[0] ?? '', /^\[4\] fallback_local_ip is replacing/);
+});
+
+test('waiting for Duo is told to the user, and to nobody in a silent host', async (t) => {
+  const openDuo = (_config: Config, notify: (text: string) => void) => notify('Waiting');
+  const denied: Step[] = [ping(), preauth({ result: 'deny', message: '' })];
+  await tell(t, { openDuo }, [shows('Waiting'), ...denied]);
+  await tell(t, { openDuo, facts: { silent: true } }, denied);
+});
+
+test('what stands in a log line can’t begin another', async (t) => {
+  const { log } = await tell(t, { facts: { rhost: 'evil\n[0] Successful\u001b[2J\u009b' } }, right);
+  t.is(log.length, 1);
+  t.notRegex(log[0] ?? '', /[\n\u001b\u009b]/);
+});
