@@ -25,29 +25,31 @@ export class Gone {
 /** A value, the error that comes in its place, or the end of the login. */
 type Result<T> = T | Error | Gone;
 type Text = string | RegExp;
+/** Some of a request's fields; undefined: the field must be absent. */
+type Expected<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
 export type Step =
   | { readonly kind: 'ping'; readonly result: Result<undefined> }
-  | { readonly kind: 'preauth'; readonly result: Result<Preauth>; readonly request: Partial<PreauthRequest> }
-  | { readonly kind: 'auth'; readonly result: Result<AuthResult>; readonly request: Partial<AuthRequest> }
-  | { readonly kind: 'authAsync'; readonly result: Result<string>; readonly request: Partial<AuthRequest> }
+  | { readonly kind: 'preauth'; readonly result: Result<Preauth>; readonly request: Expected<PreauthRequest> }
+  | { readonly kind: 'auth'; readonly result: Result<AuthResult>; readonly request: Expected<AuthRequest> }
+  | { readonly kind: 'authAsync'; readonly result: Result<string>; readonly request: Expected<AuthRequest> }
   | { readonly kind: 'authStatus'; readonly result: Result<AuthStatus>; readonly txid: string }
   | { readonly kind: 'prompt'; readonly text: Text }
   | { readonly kind: 'reply'; readonly result: Result<string> }
   | { readonly kind: 'status'; readonly text: Text };
 
 export const ping = (result?: Error | Gone): Step => ({ kind: 'ping', result });
-export const preauth = (result: Result<Preauth>, request: Partial<PreauthRequest> = {}): Step => ({
+export const preauth = (result: Result<Preauth>, request: Expected<PreauthRequest> = {}): Step => ({
   kind: 'preauth',
   result,
   request,
 });
-export const auth = (result: Result<AuthResult>, request: Partial<AuthRequest> = {}): Step => ({
+export const auth = (result: Result<AuthResult>, request: Expected<AuthRequest> = {}): Step => ({
   kind: 'auth',
   result,
   request,
 });
-export const authAsync = (result: Result<string>, request: Partial<AuthRequest> = {}): Step => ({
+export const authAsync = (result: Result<string>, request: Expected<AuthRequest> = {}): Step => ({
   kind: 'authAsync',
   result,
   request,
@@ -65,7 +67,7 @@ export const noReply = (): Step => reply(new ConversationError('the conversation
 export const shows = (text: Text): Step => ({ kind: 'status', text });
 
 /** What Duo usually says. */
-export const MENU: Preauth = {
+export const MENU: Extract<Preauth, { result: 'auth' }> = {
   result: 'auth',
   message: 'Account is active',
   promptText: 'Passcode or option (1-2): ',
