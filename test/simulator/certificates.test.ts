@@ -1,0 +1,43 @@
+import { X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
+import test from 'ava';
+import { type CertificateKind, makeCertificates } from '../../src/simulator/certificates.ts';
+
+const NOW = Date.UTC(2026, 0, 1);
+
+interface Expected {
+  readonly name: string | undefined;
+  readonly byAuthority: boolean;
+  readonly valid: boolean;
+}
+const kinds: Readonly<Record<CertificateKind, Expected>> = {
+  good: { name: 'DNS:api.example.test, DNS:localhost, IP Address:127.0.0.1', byAuthority: true, valid: true },
+  expired: {
+    name: 'DNS:api.example.test, DNS:localhost, IP Address:127.0.0.1',
+    byAuthority: true,
+    valid: false,
+  },
+  'wrong-name': { name: 'DNS:elsewhere.example.test', byAuthority: true, valid: true },
+  'name-in-cn': { name: undefined, byAuthority: true, valid: true },
+  'self-signed': {
+    name: 'DNS:api.example.test, DNS:localhost, IP Address:127.0.0.1',
+    byAuthority: false,
+    valid: true,
+  },
+};
+for (const [kind, { name, byAuthority, valid }] of Object.entries(kinds)) {
+  test(`${kind}: nothing else is wrong with it`, async (t) => {
+    const names = ['api.example.test', 'localhost'];
+    const made = await makeCertificates(kind as CertificateKind, names, ['127.0.0.1'], NOW);
+    const certificate = new X509Certificate(made.cert);
+    const authority = new X509Certificate(made.ca);
+    t.true(authority.ca);
+    t.false(certificate.ca);
+    t.is(certificate.subjectAltName, name);
+    t.is(certificate.subject, `CN=${kind === 'wrong-name' ? 'elsewhere.example.test' : 'api.example.test'}`);
+    t.is(certificate.verify(authority.publicKey), byAuthority);
+    t.is(certificate.verify(certificate.publicKey), !byAuthority);
+    t.is(Date.parse(certificate.validFrom) <= NOW && NOW <= Date.parse(certificate.validTo), valid);
+    t.notThrows(() => createSecureContext({ cert: made.cert, key: made.key }));
+  });
+}

@@ -1,0 +1,45 @@
+/** Which fault happens when. What each of them is on the wire, test/duo/client.test.ts shows. */
+import test from 'ava';
+import { type Fault, Faults, hugeBody } from '../../src/simulator/faults.ts';
+
+test('a fault happens to its call, as often as was said', (t) => {
+  const faults = new Faults();
+  faults.add('auth', { kind: 'drop' }, 2);
+  t.is(faults.take('preauth'), undefined);
+  t.deepEqual(faults.take('auth'), { kind: 'drop' });
+  t.deepEqual(faults.take('auth'), { kind: 'drop' });
+  t.is(faults.take('auth'), undefined);
+});
+
+test('faults happen one after the other', (t) => {
+  const faults = new Faults();
+  faults.add('*', { kind: 'hang' }, 1);
+  faults.add('ping', { kind: 'garbage' }, 1);
+  faults.add('*', { kind: 'huge' });
+  t.deepEqual(
+    ['ping', 'ping', 'ping', 'auth'].map((call) => faults.take(call)?.kind),
+    ['hang', 'garbage', 'huge', 'huge'],
+  );
+  faults.clear();
+  t.is(faults.take('ping'), undefined);
+});
+
+test('what a fault leaves out has a default', (t) => {
+  const faults = new Faults();
+  faults.add('*', { kind: 'status', status: 503 });
+  t.deepEqual(faults.take('ping'), { kind: 'status', status: 503, body: '', headers: {} });
+});
+
+test('a fault that nobody knows is refused', (t) => {
+  for (const fault of [{ kind: 'explode' }, { kind: 'delay' }, { kind: 'drop', status: 1 }]) {
+    const faults = new Faults();
+    t.throws(() => {
+      faults.add('*', fault as Fault);
+      faults.take('ping');
+    });
+  }
+});
+
+test('huge is more than a client may hold', (t) => {
+  t.true(hugeBody().length > 1_048_576);
+});
