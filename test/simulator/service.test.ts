@@ -1,0 +1,280 @@
+/** What the simulated Duo decides, and when. */
+import test from 'ava';
+import { parse } from 'valibot';
+import { ApiFailure, type Form, Service } from '../../src/simulator/service.ts';
+import { LONG_POLL_MS, type State } from '../../src/simulator/transactions.ts';
+import { Users, type UsersInput } from '../../src/simulator/users.ts';
+import { FakeClock, settle } from '../lib/fake-clock.ts';
+
+const APPLICATION = { ikey: 'DI', skey: 's', name: 'UNIX Application' };
+
+function serviceFor(users: UsersInput = { alice: { passcodes: ['123456'] } }) {
+  const clock = new FakeClock();
+  const service = new Service(APPLICATION, parse(Users, users), clock);
+  /** Starts an asynchronous authentication. */
+  const begin = async (form: Form): Promise<string> => {
+    const { txid } = (await service.auth({ username: 'alice', async: '1', ...form })) as { txid: string };
+    return txid;
+  };
+  const factor = (prompt: string): Promise<State> =>
+    service.auth({ username: 'alice', factor: 'prompt', prompt }) as Promise<State>;
+  const phone = (txid: string) => {
+    const transaction = service.transactions.get(txid);
+    if (transaction === undefined) throw new Error('no such transaction');
+    return transaction;
+  };
+  return { clock, service, begin, factor, phone };
+}
+
+/** `code message detail` of a call that fails. */
+async function failing(call: () => unknown): Promise<string> {
+  try {
+    await call();
+  } catch (error) {
+    if (error instanceof ApiFailure) return `${error.code} ${error.message} ${error.detail}`.trim();
+    throw error;
+  }
+  return 'no failure';
+}
+
+const MISSING = '40001 Missing required request parameters';
+const INVALID = '40002 Invalid request parameters';
+
+test('ping and check tell the time in seconds', (t) => {
+  t.deepEqual(serviceFor().service.time(), { time: Date.UTC(2026, 0, 1) / 1000 });
+});
+
+for (const [status, result] of [
+  ['auth', 'auth'],
+  ['allow', 'allow'],
+  ['deny', 'deny'],
+  ['enroll', 'enroll'],
+  ['locked_out', 'deny'],
+] as const) {
+  test(`preauth of a user whose status is ${status}`, (t) => {
+    const { service } = serviceFor({ alice: { status } });
+    t.like(service.preauth({ username: 'alice' }), { result });
+  });
+}
+
+test('a user that Duo does not know is to enrol', (t) => {
+  t.like(serviceFor().service.preauth({ username: 'nobody' }), { result: 'enroll' });
+});
+
+test('a menu is sent to those who ask for one, of what the devices can do', (t) => {
+  const { service } = serviceFor({
+    alice: {
+      devices: [
+        { name: 'A', sms: false },
+        { name: 'B', push: false },
+      ],
+    },
+  });
+  t.false('prompt' in (service.preauth({ username: 'alice' }) as object));
+  t.like(service.preauth({ username: 'alice', text_prompt: '1' }), {
+    prompt: {
+      text:
+        'Duo two-factor login for alice\n\nEnter a passcode or select one of the following options:\n\n' +
+        ' 1. Duo Push to A\n 2. Phone call to A\n 3. Phone call to B\n 4. SMS passcodes to B\n\nPasscode or option (1-4): ',
+      factors: { default: 'push1', 1: 'push1', 2: 'phone1', 3: 'phone2', 4: 'sms1' },
+    },
+  });
+});
+
+test('a user without devices has passcodes alone, and no default', (t) => {
+  const { service } = serviceFor({ alice: { devices: [] } });
+  t.like(service.preauth({ username: 'alice', text_prompt: '1' }), {
+    prompt: { text: 'Duo two-factor login for alice\n\nPasscode: ', factors: {} },
+  });
+});
+
+const malformed: readonly [string, Form, string][] = [
+  ['no user', { factor: 'push', device: 'auto' }, `${MISSING} username`],
+  ['an empty user', { username: '', factor: 'push', device: 'auto' }, `${MISSING} username`],
+  ['an unknown user', { username: 'nobody', factor: 'push', device: 'auto' }, `${INVALID} username`],
+  ['no factor', { username: 'alice' }, `${MISSING} factor`],
+  ['an unknown factor', { username: 'alice', factor: 'nose', device: 'auto' }, `${INVALID} factor`],
+  ['a factor without a device', { username: 'alice', factor: 'push' }, `${MISSING} device`],
+  ['prompt without a prompt', { username: 'alice', factor: 'prompt' }, `${MISSING} prompt`],
+  ['passcode without a passcode', { username: 'alice', factor: 'passcode' }, `${MISSING} passcode`],
+  [
+    'a device that there is not',
+    { username: 'alice', factor: 'prompt', prompt: 'push2' },
+    `${INVALID} prompt`,
+  ],
+  [
+    'too much pushinfo',
+    { username: 'alice', factor: 'prompt', prompt: 'push1', pushinfo: 'x'.repeat(20_000) },
+    `${INVALID} pushinfo`,
+  ],
+];
+for (const [name, form, failure] of malformed) {
+  test(`auth with ${name} is refused, and no phone rings`, async (t) => {
+    const { service } = serviceFor();
+    t.is(await failing(() => service.auth(form)), failure);
+    t.is(service.transactions.size, 0);
+  });
+}
+
+test('a passcode is good once', async (t) => {
+  const { factor } = serviceFor();
+  t.like(await factor('123456'), { result: 'allow', status: 'allow' });
+  t.like(await factor('123456'), { result: 'deny', status: 'deny' });
+});
+
+test("a passcode is its user's", async (t) => {
+  const { factor } = serviceFor({ alice: {}, bert: { passcodes: ['654321'] } });
+  t.is((await factor('654321')).result, 'deny');
+});
+
+test('ten wrong passcodes lock a user out, and the right one comes too late', async (t) => {
+  const { factor, service } = serviceFor();
+  for (let failures = 1; failures < 10; failures += 1) t.is((await factor('000000')).status, 'deny');
+  t.is((await factor('000000')).status, 'locked_out');
+  t.like(await factor('123456'), { result: 'deny', status: 'locked_out' });
+  t.like(await factor('push1'), { result: 'deny', status: 'locked_out' });
+  t.like(service.preauth({ username: 'alice' }), { result: 'deny' });
+});
+
+test('a right passcode makes wrong ones forgotten', async (t) => {
+  const { factor } = serviceFor({ alice: { passcodes: ['123456', '234567'] } });
+  for (let failures = 1; failures < 10; failures += 1) await factor('000000');
+  t.is((await factor('123456')).result, 'allow');
+  for (let failures = 1; failures < 10; failures += 1) t.is((await factor('000000')).status, 'deny');
+  t.is((await factor('234567')).result, 'allow');
+});
+
+test('a text message is no login, but brings one', async (t) => {
+  const { factor, service } = serviceFor();
+  t.like(await factor('sms1'), { result: 'deny', status: 'sent' });
+  const passcode = service.users['alice']?.passcodes.at(-1) ?? '';
+  t.is((await factor(passcode)).result, 'allow');
+});
+
+test('a synchronous push is answered when the phone is', async (t) => {
+  const { factor, service } = serviceFor();
+  let answered = false;
+  const result = factor('push1').finally(() => {
+    answered = true;
+  });
+  await settle();
+  t.false(answered);
+  const [push] = service.transactions.values();
+  t.true(push?.approve());
+  t.is((await result).result, 'allow');
+  t.false(push?.deny(), 'what is over stays as it is');
+  t.is(push?.state.result, 'allow');
+});
+
+test('auth_status tells what is new at once, and waits for the rest', async (t) => {
+  const { clock, service, begin, phone } = serviceFor();
+  const txid = await begin({ factor: 'push', device: 'auto' });
+  t.is((await service.authStatus({ txid })).status, 'pushed');
+  const long = service.authStatus({ txid });
+  await clock.advance(LONG_POLL_MS - 1);
+  phone(txid).deny();
+  t.like(await long, { result: 'deny', status: 'deny' });
+});
+
+test('a poll that waits too long fails as Duo has it', async (t) => {
+  const { clock, service, begin } = serviceFor();
+  const txid = await begin({ factor: 'push', device: 'auto' });
+  await service.authStatus({ txid });
+  const long = failing(() => service.authStatus({ txid }));
+  await clock.advance(LONG_POLL_MS);
+  t.is(await long, '40002 Long poll timed out');
+});
+
+test('auth_status of nothing', async (t) => {
+  const { service } = serviceFor();
+  t.is(await failing(() => service.authStatus({})), `${MISSING} txid`);
+  t.is(await failing(() => service.authStatus({ txid: 'x' })), `${INVALID} txid`);
+});
+
+/** What a phone does by itself, second by second. */
+const phones: readonly [NonNullable<UsersInput[string]['phone']>, string, readonly [number, string][]][] = [
+  ['approve', 'push', [[0, 'allow']]],
+  ['deny', 'push', [[0, 'deny']]],
+  ['fraud', 'push', [[0, 'fraud']]],
+  ['unreachable', 'push', [[0, 'push_failed']]],
+  [
+    'ignore',
+    'push',
+    [
+      [0, 'pushed'],
+      [59_999, 'pushed'],
+      [1, 'timeout'],
+    ],
+  ],
+  [
+    'approve',
+    'phone',
+    [
+      [0, 'calling'],
+      [2_000, 'answered'],
+      [3_000, 'allow'],
+    ],
+  ],
+  ['unreachable', 'phone', [[0, 'push_failed']]],
+];
+for (const [does, kind, story] of phones) {
+  test(`a ${kind} to a phone whose owner does this: ${does}`, async (t) => {
+    const { clock, begin, phone } = serviceFor({ alice: { phone: does } });
+    const txid = await begin({ factor: kind, device: 'auto' });
+    for (const [ms, status] of story) {
+      await clock.advance(ms);
+      t.is(phone(txid).state.status, status);
+    }
+    if (!phone(txid).pending) t.is(clock.sleeping, 0, 'no timer is left');
+  });
+}
+
+test('only client and user together make a push a verified one', (t) => {
+  const { service } = serviceFor({ alice: {}, vera: { verifiedPush: true } });
+  const codeOf = (username: string, supports: string) =>
+    (service.preauth({ username, client_supports_verified_push: supports }) as Record<string, unknown>)[
+      'verification_code'
+    ];
+  t.regex(String(codeOf('vera', '1')), /^\d{3}$/);
+  t.is(codeOf('vera', '0'), undefined);
+  t.is(codeOf('alice', '1'), undefined);
+});
+
+test('a verified push is approved with its code alone, and denied without', async (t) => {
+  const { service, begin, phone } = serviceFor({ alice: { verifiedPush: true } });
+  const { txid, verification_code: code } = service.preauth({
+    username: 'alice',
+    client_supports_verified_push: '1',
+  }) as Record<string, string>;
+  const wrong = code === '123' ? '124' : '123';
+  const push = phone(await begin({ factor: 'prompt', prompt: 'push1', txid: txid ?? '' }));
+  t.false(push.approve());
+  t.false(push.approve(wrong));
+  t.true(push.pending);
+  t.true(push.approve(code));
+  const other = phone(await begin({ factor: 'prompt', prompt: 'push1', txid: txid ?? '' }));
+  t.true(other.deny());
+});
+
+test('what the client told is what the phone shows', async (t) => {
+  const { begin, phone } = serviceFor();
+  const pushinfo = 'Server%20IP=192.0.2.1&Command=%2Fbin%2Fls%20-l';
+  const txid = await begin({ factor: 'push', device: 'auto', ipaddr: '::1', hostname: 'host', pushinfo });
+  t.deepEqual(phone(txid).occasion, {
+    username: 'alice',
+    application: 'UNIX Application',
+    ipaddr: '::1',
+    hostname: 'host',
+    pushinfo: { 'Server IP': '192.0.2.1', Command: '/bin/ls -l' },
+  });
+});
+
+test('every call is noted and told', (t) => {
+  const { service } = serviceFor();
+  const told: unknown[] = [];
+  service.on('call', (seen) => told.push(seen));
+  const seen = { call: 'ping', form: {}, userAgent: 'x' };
+  service.note(seen);
+  t.deepEqual(told, [seen]);
+  t.deepEqual(service.calls, [seen]);
+});
