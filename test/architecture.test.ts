@@ -1,0 +1,201 @@
+/**
+ * The house that src is: what each folder may import, types included. Data flows one way, and what a login loads is
+ * as little as it needs.
+ */
+import { globSync, readFileSync } from 'node:fs';
+import { join, normalize } from 'node:path';
+import test from 'ava';
+import { build } from 'esbuild';
+
+interface Rule {
+  /** Folders of src, or single files, beside the folder itself. */
+  readonly imports: readonly string[];
+  readonly packages: readonly string[];
+}
+
+const HOUSE: Readonly<Record<string, Rule>> = {
+  lib: { imports: [], packages: [] },
+  bridge: { imports: ['lib', 'duo/codes.ts'], packages: [] },
+  duo: { imports: ['lib'], packages: ['axios', 'valibot'] },
+  config: { imports: ['lib', 'bridge/messages.ts', 'duo/host.ts'], packages: [] },
+  policy: { imports: ['lib', 'bridge/messages.ts', 'config', 'duo'], packages: [] },
+  login: { imports: ['lib', 'bridge/messages.ts', 'config', 'duo', 'policy'], packages: [] },
+  library: { imports: ['lib', 'duo', 'policy/origin.ts'], packages: [] },
+  // It judges the client of duo, and so must not share a line with it.
+  simulator: {
+    imports: ['lib'],
+    packages: ['@hono/node-server', '@peculiar/x509', 'hono', 'reflect-metadata', 'valibot'],
+  },
+  unix: { imports: [], packages: [] },
+  cli: {
+    imports: ['lib', 'bridge', 'config', 'duo', 'policy', 'login', 'simulator', 'unix'],
+    packages: ['commander', 'valibot'],
+  },
+};
+
+interface Import {
+  readonly from: string;
+  /** As it is written. */
+  readonly what: string;
+  /** Erased before the program runs. */
+  readonly type: boolean;
+  /** Only when the program comes there. */
+  readonly late: boolean;
+}
+
+function importsOf(from: string): Import[] {
+  const text = readFileSync(join('src', from), 'utf8');
+  const plain = text.matchAll(/^(?:import|export)\s+(type\s)?(?:[^'";]*?\bfrom\s+)?'([^']+)'/gm);
+  const late = text.matchAll(/\b(?:import|createRequire\(import\.meta\.url\))\(\s*'([^']+)'/g);
+  return [
+    ...[...plain].map(([, type, what = '']) => ({ from, what, type: type !== undefined, late: false })),
+    ...[...late].map(([, what = '']) => ({ from, what, type: false, late: true })),
+  ];
+}
+
+const files = globSync('src/**/*.ts').map((path) => path.slice('src/'.length));
+const imports = files.flatMap(importsOf);
+const folderOf = (path: string) => path.split('/')[0] ?? '';
+const isLocal = ({ what }: Import) => what.startsWith('.');
+/** The file that a local import names, from src. */
+const target = ({ from, what }: Import) => normalize(join(from, '..', what));
+/** `hono/csrf` and `@hono/node-server/x` are parts of packages. */
+const packageOf = (what: string) => what.split('/', what.startsWith('@') ? 2 : 1).join('/');
+
+test('every folder has its place in the house', (t) => {
+  t.deepEqual([...new Set(files.map(folderOf))].sort(), Object.keys(HOUSE).sort());
+});
+
+test('a folder imports what stands below it, and nothing else', (t) => {
+  const wrong = imports
+    .filter(isLocal)
+    .filter((each) => !target(each).startsWith('..'))
+    .filter((each) => {
+      const allowed = [folderOf(each.from), ...(HOUSE[folderOf(each.from)]?.imports ?? [])];
+      return !allowed.includes(folderOf(target(each))) && !allowed.includes(target(each));
+    });
+  t.deepEqual(
+    wrong.map(({ from, what }) => `${from} imports ${what}`),
+    [],
+  );
+});
+
+test('src stands by itself: from outside it takes its version, and the addon', (t) => {
+  const outside = imports.filter(isLocal).filter((each) => target(each).startsWith('..'));
+  t.deepEqual(outside.map((each) => `${each.from}: ${target(each)}`).sort(), [
+    'lib/release.ts: ../package.json',
+    'unix/unix.ts: ../build/Release/unix.node',
+  ]);
+});
+
+test('packages are used where they belong', (t) => {
+  const wrong = imports
+    .filter((each) => !isLocal(each) && !each.what.startsWith('node:'))
+    .filter(({ from, what }) => !HOUSE[folderOf(from)]?.packages.includes(packageOf(what)));
+  t.deepEqual(
+    wrong.map(({ from, what }) => `${from} imports ${what}`),
+    [],
+  );
+});
+
+test('no file waits for itself', (t) => {
+  const below = new Map(
+    files.map((file) => [
+      file,
+      imports.filter((each) => each.from === file && isLocal(each) && !each.type && !each.late).map(target),
+    ]),
+  );
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) t.fail(`${[...path, file].join(' → ')}`);
+    else if (!done.has(file)) {
+      for (const next of below.get(file) ?? []) visit(next, [...path, file]);
+      done.add(file);
+    }
+  };
+  for (const file of files) visit(file, []);
+  t.true(done.size >= files.length);
+});
+
+/** What a program loads before its first line runs, as the bundler of scripts/bundle.ts sees it. */
+async function loads(entry: string) {
+  const { metafile } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    metafile: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+  });
+  const reached = new Set<string>();
+  const external = new Set<string>();
+  const visit = (path: string): void => {
+    if (reached.has(path)) return;
+    reached.add(path);
+    for (const { path: next, kind, external: out } of metafile.inputs[path]?.imports ?? []) {
+      if (kind !== 'import-statement') continue;
+      if (out) external.add(next);
+      else visit(next);
+    }
+  };
+  visit(entry);
+  const builtin = [...external].filter((name) => name.startsWith('node:'));
+  return {
+    folders: new Set([...reached].map((path) => /^src\/([^/]+)\//.exec(path)?.[1] ?? path)),
+    packages: [...external].filter((name) => !name.startsWith('node:')).sort(),
+    builtin,
+  };
+}
+
+test('a login loads neither simulator nor tools, and of packages axios and valibot alone', async (t) => {
+  const { folders, packages } = await loads('src/cli/engine.ts');
+  t.deepEqual(packages, ['axios', 'valibot']);
+  t.deepEqual([...folders].sort(), [
+    'bridge',
+    'cli',
+    'config',
+    'duo',
+    'lib',
+    'login',
+    'package.json',
+    'policy',
+  ]);
+});
+
+test('a login starts no program, no thread and no code from elsewhere', async (t) => {
+  const { builtin } = await loads('src/cli/engine.ts');
+  t.true(builtin.includes('node:tls'));
+  const dangerous = /^node:(?:child_process|cluster|worker_threads|vm|module|inspector|repl|sqlite|wasi)\b/;
+  t.deepEqual(
+    builtin.filter((name) => dangerous.test(name)),
+    [],
+  );
+});
+
+test('what comes before engine or tools loads nothing at all', async (t) => {
+  const { folders, packages, builtin } = await loads('src/cli/main.ts');
+  t.deepEqual([...folders], ['cli']);
+  t.deepEqual([...packages, ...builtin], []);
+});
+
+test('these tests see each import that the bundler sees', async (t) => {
+  const { metafile } = await build({
+    entryPoints: files.map((file) => join('src', file)),
+    bundle: true,
+    write: false,
+    metafile: true,
+    outdir: 'nowhere',
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+  });
+  const seen = new Set(
+    imports.map((each) => `src/${each.from}: ${isLocal(each) ? join('src', target(each)) : each.what}`),
+  );
+  const missed = Object.entries(metafile.inputs)
+    .flatMap(([path, input]) => input.imports.map((each) => `${path}: ${each.path}`))
+    .filter((line) => line.startsWith('src/') && !seen.has(line));
+  t.deepEqual(missed, []);
+  t.true(seen.size > 100);
+});
