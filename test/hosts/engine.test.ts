@@ -84,15 +84,19 @@ for (const [signal, sentence] of [
   });
 }
 
-test('a host that is killed takes its engine with it', async (t) => {
-  const host = spawn(process.execPath, ['test/hosts/one-login.ts'], { stdio: 'ignore' });
-  await pending(duo);
-  t.is(engines().length, 1);
-  host.kill('SIGKILL');
-  await once(host, 'exit');
-  await until(() => engines().length === 0);
-  t.pass();
-});
+for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+  test(`a host that gets ${signal} takes its engine with it`, async (t) => {
+    const host = spawn(process.execPath, ['test/hosts/one-login.ts'], { stdio: 'ignore' });
+    const push = await pending(duo);
+    t.is(engines().length, 1);
+    const polls = duo.service.calls.length;
+    host.kill(signal);
+    await once(host, 'exit');
+    await until(() => engines().length === 0);
+    t.true(push.pending);
+    t.is(duo.service.calls.length, polls, 'Duo is asked no more');
+  });
+}
 
 test('fifty logins at once', async (t) => {
   const { alice } = duo.service.users;

@@ -136,6 +136,7 @@ static void test_misbehaviour(void) {
         {"log-priority", "the engine spoke nonsense: a log line of unknown kind"},
         {"prompt-exit", "the engine ended without a verdict: it exited with 0"},
         {"prompt-hang", "the engine gave no sign of life and was ended"},
+        {"prompt-deaf", "the engine gave no sign of life and was ended"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int files = open_files();
@@ -149,6 +150,9 @@ static void test_misbehaviour(void) {
 }
 
 static void test_good(void) {
+    /* What a host leaves open is not the engine's: `about` looks. */
+    int left_open = fcntl(open("/dev/null", O_RDONLY | O_CLOEXEC), F_DUPFD, 40);
+    CHECK(left_open >= 40 && fcntl(left_open, F_GETFD) == 0, "a descriptor without FD_CLOEXEC");
     int files = open_files();
     CHECK(login("pass", NULL).outcome == BRIDGE_PASS, "pass");
     CHECK(login("prompt", "open sesame").outcome == BRIDGE_PASS, "the right answer");
@@ -215,6 +219,34 @@ static void *reap_all(void *stop) {
         usleep(100);
     }
     return NULL;
+}
+
+static volatile sig_atomic_t children_ended;
+
+static void on_child(int number) {
+    (void)number;
+    children_ended = children_ended + 1;
+}
+
+/* A host that handles SIGCHLD hears of its own children only, and its handler stays. */
+static void host_with_children(void) {
+    static const char *const modes[] = {"pass", "exit", "garbage", "hello-abort"};
+    struct sigaction action = {.sa_handler = on_child};
+    struct sigaction after;
+    sigaction(SIGCHLD, &action, NULL);
+    pid_t own = fork();
+    if (own == 0)
+        _exit(3);
+    while (children_ended == 0)
+        usleep(1000);
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+        (void)login(modes[i], NULL);
+    CHECK(children_ended == 1, "%d signals for one child", (int)children_ended);
+    CHECK(sigaction(SIGCHLD, NULL, &after) == 0 && after.sa_handler == on_child, "another handler");
+    int status = 0;
+    CHECK(waitpid(-1, &status, 0) == own && WEXITSTATUS(status) == 3,
+          "the host's own child was taken from it");
+    CHECK(waitpid(-1, NULL, 0) < 0 && errno == ECHILD, "a child that is not the host's own");
 }
 
 static void test_children(void) {
@@ -414,6 +446,8 @@ int main(int argc, char **argv) {
     if (argc != 2 || mkdtemp(directory) == NULL || chmod(directory, 0755) < 0)
         return 2;
     fake = argv[1];
+    /* A write that raises SIGPIPE ends these tests. */
+    signal(SIGPIPE, SIG_DFL);
     test_good();
     test_misbehaviour();
     test_judged();
@@ -421,6 +455,7 @@ int main(int argc, char **argv) {
     test_threads();
     CHECK(in_child(host_without_files), "a host without standard descriptors");
     CHECK(in_child(host_with_signals), "a host that blocks signals");
+    CHECK(in_child(host_with_children), "a host that handles SIGCHLD");
     CHECK(in_child(host_with_handlers), "a host that handles signals");
     host_with_limits();
     test_killed_host();

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "frame.h"
@@ -154,10 +155,8 @@ int main(void) {
         send_all("\0\0\0\x01\x7f", 5);
     else if (strcmp(mode, "verdict-empty") == 0)
         send_all("\0\0\0\x01\x46", 5);
-    else if (strcmp(mode, "verdict-0") == 0)
-        send_verdict(0);
-    else if (strcmp(mode, "verdict-8") == 0)
-        send_verdict(8);
+    else if (strncmp(mode, "verdict-", 8) == 0)
+        send_verdict((uint32_t)strtoul(mode + 8, NULL, 10));
     else if (strcmp(mode, "log-priority") == 0)
         send_log(0, "panic");
     else if (strcmp(mode, "prompt") == 0) {
@@ -168,7 +167,11 @@ int main(void) {
         return 0;
     } else if (strcmp(mode, "prompt-hang") == 0)
         send_prompt();
-    else if (strcmp(mode, "about") == 0) {
+    else if (strcmp(mode, "prompt-deaf") == 0) {
+        /* From here on the host's writes fail with EPIPE. */
+        if (answered("alice") && shutdown(SOCKET, SHUT_RD) == 0)
+            send_prompt();
+    } else if (strcmp(mode, "about") == 0) {
         send_limits();
         send_verdict(1);
     } else if (strcmp(mode, "pass") == 0)
