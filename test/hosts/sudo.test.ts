@@ -129,3 +129,58 @@ test('without an engine nobody gets through', async (t) => {
     /Error in Duo login for 'alice': the engine can't be started: .*duo-ts: No such file or directory/,
   );
 });
+
+/** Limits that a user may set before calling sudo; sudo itself undoes some of them. */
+const LIMITS: Readonly<Record<string, readonly number[]>> = {
+  n: [3, 5, 7, 9, 12, 16, 24, 32, 64],
+  v: [20_000, 100_000, 1_000_000],
+  u: [0, 2, 20],
+  f: [0, 8],
+  t: [0, 1],
+  s: [64, 1024],
+  l: [0],
+};
+for (const [limit, values] of Object.entries(LIMITS)) {
+  test(`no value of ulimit -${limit} lets sudo run for a user whom Duo denies`, async (t) => {
+    await duo.close();
+    duo = await startDuo({ users: { alice: { status: 'deny' } } }, 'failmode = safe');
+    for (const value of values) {
+      // Not sh: what Debian has there knows only some of these limits.
+      const { output } = await new Terminal(
+        `runuser -u alice -- bash -c 'ulimit -${limit} ${value} || echo not set; exec sudo echo came in'`,
+      ).answering(/password for alice: /, `${PASSWORD}\n`);
+      t.notRegex(output, /^came in$/m, `ulimit -${limit} ${value}`);
+      t.notRegex(output, /not set/, `ulimit -${limit} ${value}`);
+    }
+  });
+}
+
+test('a user whom Duo lets in is not kept from sudo by the limits that people set', async (t) => {
+  await duo.close();
+  duo = await startDuo({ users: { alice: { status: 'allow' } } }, 'failmode = secure');
+  const { output } = await new Terminal(
+    `runuser -u alice -- sh -c 'ulimit -n 64; ulimit -f 0; ulimit -t 30; sudo -k; sudo echo came in'`,
+  ).answering(/password for alice: /, `${PASSWORD}\n`);
+  t.regex(output, /^came in$/m);
+});
+
+test("the caller's environment changes nothing for sudo", async (t) => {
+  await duo.close();
+  duo = await startDuo({ users: { alice: { status: 'deny' } } }, 'failmode = safe');
+  const environment = [
+    'NODE_OPTIONS=--require=/home/alice/evil.js',
+    'SSL_CERT_FILE=/dev/null',
+    'http_proxy=http://127.0.0.1:9',
+    'NODE_EXTRA_CA_CERTS=/dev/null',
+    'OPENSSL_CONF=/dev/null',
+    'HOSTALIASES=/home/alice/hosts',
+  ];
+  const { output } = await new Terminal(
+    `runuser -u alice -- env ${environment.join(' ')} sh -c 'sudo -k; sudo echo came in; true'`,
+  ).answering(/password for alice: /, `${PASSWORD}\n`);
+  t.notRegex(output, /^came in$/m);
+  t.deepEqual(
+    duo.service.calls.map(({ call }) => call).filter((call) => call !== 'ping'),
+    ['preauth'],
+  );
+});
