@@ -1,0 +1,67 @@
+import { isIP } from 'node:net';
+import test from 'ava';
+import fc from 'fast-check';
+import { localAddress, originOf, pushinfoOf } from '../../src/policy/origin.ts';
+import { parsed } from '../lib/config.ts';
+import { factsOf } from '../lib/facts.ts';
+
+const LOCAL = '192.0.2.1';
+const table: readonly [
+  string,
+  string | undefined,
+  boolean,
+  string | undefined,
+  string | undefined,
+  boolean,
+][] = [
+  ['an address', '198.51.100.7', false, LOCAL, '198.51.100.7', false],
+  ['an IPv6 address', '2001:db8::7', false, LOCAL, '2001:db8::7', false],
+  ['a name', 'client.test', false, LOCAL, 'client.test', false],
+  ['nothing', undefined, false, LOCAL, undefined, false],
+  ['an empty text', '', false, LOCAL, undefined, false],
+  ['an address, with a fallback', '198.51.100.7', true, LOCAL, '198.51.100.7', false],
+  ['a name, with a fallback', 'client.test', true, LOCAL, LOCAL, true],
+  ['nothing, with a fallback', undefined, true, LOCAL, LOCAL, false],
+  ['an empty text, with a fallback', '', true, LOCAL, LOCAL, false],
+  ['a name, with a fallback on nothing', 'client.test', true, undefined, 'client.test', false],
+];
+for (const [name, rhost, fallback, local, ipaddr, replaced] of table) {
+  test(`PAM_RHOST is ${name}`, (t) => {
+    const facts = factsOf(rhost === undefined ? {} : { rhost });
+    const config = parsed(fallback ? 'fallback_local_ip = yes' : '');
+    t.deepEqual(originOf(facts, config, local), { ipaddr, replaced });
+  });
+}
+
+test('the phone is told of the command where the configuration says so', (t) => {
+  const facts = factsOf({ command: '/bin/echo a&b=c é' });
+  const command = 'Command=%2Fbin%2Fecho%20a%26b%3Dc%20%C3%A9';
+  t.is(pushinfoOf(facts, parsed('pushinfo = yes'), LOCAL), `Server%20IP=192.0.2.1&${command}`);
+  t.is(pushinfoOf(facts, parsed('pushinfo = yes'), undefined), command);
+  t.is(pushinfoOf(facts, parsed(), LOCAL), 'Server%20IP=192.0.2.1');
+  t.is(pushinfoOf(facts, parsed(), undefined), '');
+  t.is(pushinfoOf(factsOf(), parsed('pushinfo = yes'), LOCAL), 'Server%20IP=192.0.2.1');
+});
+
+test('whatever the command is, it fits, and is the beginning of what will run', (t) => {
+  const text = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 40_000 }),
+    fc.nat(30_000).map((length) => 'é'.repeat(length)),
+    fc.nat(30_000).map((length) => '😀'.repeat(length)),
+  );
+  const config = parsed('pushinfo = yes');
+  fc.assert(
+    fc.property(text, (command) => {
+      const pushinfo = pushinfoOf(factsOf({ command }), config, undefined);
+      t.true(Buffer.byteLength(pushinfo) < 20_000);
+      const shown = new URLSearchParams(pushinfo).get('Command') ?? 'nothing';
+      t.true(command.toWellFormed().startsWith(shown.replace(/\ufffd$/, '')));
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test("this host's address is one, or none", async (t) => {
+  const address = await localAddress();
+  t.true(address === undefined || isIP(address) !== 0);
+});
