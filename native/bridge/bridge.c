@@ -16,6 +16,10 @@
 /* How often the host looks for signals that it holds back. */
 #define TICK_MS 100
 
+_Static_assert(BRIDGE_ENGINE_MARGIN_MS > 0 && BRIDGE_ENGINE_MARGIN_MS < BRIDGE_DEADLINE_MS &&
+                   BRIDGE_DEADLINE_MS < 120000,
+               "the engine's answer comes before the host's deadline, and that before sshd's LoginGraceTime");
+
 /* The longest answer that fits its frame with room to spare. */
 #define MAX_ANSWER 8192
 
