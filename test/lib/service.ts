@@ -41,3 +41,9 @@ export function clientFor(simulator: Simulator, options: Partial<ClientOptions> 
 
 /** For calls that nobody gives up. */
 export const never: AbortSignal = new AbortController().signal;
+
+/** A field of what the simulated service answers, as text; empty when it is not there. */
+export function fieldOf(answer: unknown, name: string): string {
+  const value: unknown = Reflect.get(Object(answer), name);
+  return value === undefined ? '' : String(value);
+}

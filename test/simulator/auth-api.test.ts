@@ -1,14 +1,15 @@
-/** The Auth API as HTTP: what is judged before anything is decided, and the envelopes. No socket is needed for it. */
-import test from 'ava';
-import { parse } from 'valibot';
+/** The Auth API over HTTPS: what is judged before anything is decided, and the envelopes. */
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
+import { text } from 'node:stream/consumers';
+import test, { type ExecutionContext } from 'ava';
 import { authorization, duoDate, encodeParameters } from '../../src/duo/signature.ts';
 import { Secret } from '../../src/lib/secret.ts';
-import { authApi } from '../../src/simulator/auth-api.ts';
-import { Service } from '../../src/simulator/service.ts';
-import { Users } from '../../src/simulator/users.ts';
 import { FakeClock, settle } from '../lib/fake-clock.ts';
+import { simulatorFor } from '../lib/service.ts';
 
-const APPLICATION = { ikey: 'DIXXXXXXXXXXXXXXXXXX', skey: 'never-to-be-seen', name: 'x' };
+const application = { ikey: 'DIXXXXXXXXXXXXXXXXXX', skey: 'never-to-be-seen', name: 'x' };
 const HOST = 'api.example.test';
 
 interface Sent {
@@ -19,37 +20,42 @@ interface Sent {
   readonly body?: string;
 }
 
-function apiFor() {
+async function apiFor(t: ExecutionContext) {
   const clock = new FakeClock();
-  const service = new Service(APPLICATION, parse(Users, { alice: { passcodes: ['123456'] } }), clock);
-  const app = authApi(service);
+  const users = { alice: { passcodes: ['123456'] } };
+  const { service, port, ca } = await simulatorFor(t, { application, users, clock, names: [HOST] });
   const call = async (name: string, { method = 'POST', parameters = {}, headers = {}, body }: Sent = {}) => {
     const path = `/auth/v2/${name}`;
     const date = duoDate(clock.now());
     const signed = { date, method, host: HOST, path, parameters };
     const encoded = body ?? encodeParameters(parameters);
     const get = method === 'GET';
-    const response = await app.request(
-      `https://${HOST}${path}${get && encoded !== '' ? `?${encoded}` : ''}`,
-      {
-        method,
-        headers: {
-          host: HOST,
-          'x-duo-date': date,
-          authorization: authorization(APPLICATION.ikey, new Secret(APPLICATION.skey), signed),
-          ...(get ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
-          ...headers,
-        },
-        ...(get ? {} : { body: encoded }),
+    const sent = request({
+      host: '127.0.0.1',
+      port,
+      servername: HOST,
+      ca,
+      method,
+      path: get && encoded !== '' ? `${path}?${encoded}` : path,
+      headers: {
+        host: HOST,
+        'x-duo-date': date,
+        authorization: authorization(application.ikey, new Secret(application.skey), signed),
+        ...(get ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
+        ...headers,
       },
-    );
-    return { status: response.status, reply: await response.json().catch(() => 'no JSON') };
+    });
+    sent.end(get ? '' : encoded);
+    const [response]: IncomingMessage[] = await once(sent, 'response');
+    if (response === undefined) throw new Error('no response');
+    const reply: unknown = JSON.parse(await text(response));
+    return { status: response.statusCode, reply };
   };
   return { clock, service, call };
 }
 
 test('an answer lies in an envelope', async (t) => {
-  const { call } = apiFor();
+  const { call } = await apiFor(t);
   const time = Date.UTC(2026, 0, 1) / 1000;
   t.deepEqual(await call('check', { method: 'GET' }), {
     status: 200,
@@ -58,7 +64,7 @@ test('an answer lies in an envelope', async (t) => {
 });
 
 test('ping is answered for anybody', async (t) => {
-  const { call } = apiFor();
+  const { call } = await apiFor(t);
   t.is((await call('ping', { method: 'GET', headers: { authorization: '' } })).status, 200);
 });
 
@@ -117,7 +123,7 @@ const refused: readonly [string, string, Sent, number, object][] = [
 ];
 for (const [name, path, sent, status, reply] of refused) {
   test(`refused: ${name}`, async (t) => {
-    const { call, service } = apiFor();
+    const { call, service } = await apiFor(t);
     const answer = await call(path, sent);
     t.is(answer.status, status);
     t.like(answer.reply, { stat: 'FAIL', ...reply });
@@ -126,7 +132,7 @@ for (const [name, path, sent, status, reply] of refused) {
 }
 
 test('a request that is refused uses up no passcode', async (t) => {
-  const { call, service } = apiFor();
+  const { call, service } = await apiFor(t);
   const parameters = { username: 'alice', factor: 'passcode', passcode: '123456' };
   t.is((await call('auth', { parameters, headers: { authorization: 'x' } })).status, 401);
   t.deepEqual(service.users['alice']?.passcodes, ['123456']);
@@ -134,21 +140,22 @@ test('a request that is refused uses up no passcode', async (t) => {
 });
 
 test('a delay is a delay, and then the answer', async (t) => {
-  const { call, clock, service } = apiFor();
+  const { call, clock, service } = await apiFor(t);
   service.faults.add('check', { kind: 'delay', ms: 5_000 });
   let answered = false;
   const answer = call('check', { method: 'GET' }).finally(() => {
     answered = true;
   });
-  await settle();
+  while (clock.sleeping === 0) await settle();
   await clock.advance(4_999);
   t.false(answered);
+  t.is(clock.sleeping, 1);
   await clock.advance(1);
   t.is((await answer).status, 200);
 });
 
 test('a status, a response of its own, and far too much', async (t) => {
-  const { call, service } = apiFor();
+  const { call, service } = await apiFor(t);
   service.faults.add('check', { kind: 'status', status: 503, body: '"away"' }, 1);
   service.faults.add('check', { kind: 'response', response: { time: 0 } }, 1);
   service.faults.add('check', { kind: 'huge' }, 1);
@@ -158,7 +165,7 @@ test('a status, a response of its own, and far too much', async (t) => {
 });
 
 test('what fails inside tells nothing of it', async (t) => {
-  const { call, service } = apiFor();
+  const { call, service } = await apiFor(t);
   service.preauth = () => {
     throw new Error('never-to-be-seen');
   };
@@ -167,7 +174,7 @@ test('what fails inside tells nothing of it', async (t) => {
 });
 
 test('what was asked is noted, without its credentials', async (t) => {
-  const { call, service } = apiFor();
+  const { call, service } = await apiFor(t);
   await call('preauth', { parameters: { username: 'alice' }, headers: { 'user-agent': 'test/1' } });
   t.deepEqual(service.calls, [{ call: 'preauth', form: { username: 'alice' }, userAgent: 'test/1' }]);
 });

@@ -1,6 +1,6 @@
 /** Which fault happens when. What each of them is on the wire, test/duo/client.test.ts shows. */
 import test from 'ava';
-import { type Fault, Faults, hugeBody } from '../../src/simulator/faults.ts';
+import { type Fault, Faults } from '../../src/simulator/faults.ts';
 
 test('a fault happens to its call, as often as was said', (t) => {
   const faults = new Faults();
@@ -38,8 +38,4 @@ test('a fault that nobody knows is refused', (t) => {
       faults.take('ping');
     });
   }
-});
-
-test('huge is more than a client may hold', (t) => {
-  t.true(hugeBody().length > 1_048_576);
 });

@@ -1,7 +1,7 @@
 /** The phone page, over HTTP as a browser uses it. */
 import test, { type ExecutionContext } from 'ava';
 import type { UsersInput } from '../../src/simulator/users.ts';
-import { simulatorFor } from '../lib/service.ts';
+import { fieldOf, simulatorFor } from '../lib/service.ts';
 
 async function phoneFor(
   t: ExecutionContext,
@@ -10,8 +10,7 @@ async function phoneFor(
   const { service, phoneUrl } = await simulatorFor(t, { users });
   const begin = async (username: string, more: Readonly<Record<string, string>> = {}) => {
     const form = { username, factor: 'prompt', prompt: 'push1', async: '1', ...more };
-    const { txid } = (await service.auth(form)) as { txid: string };
-    const transaction = service.transactions.get(txid);
+    const transaction = service.transactions.get(fieldOf(await service.auth(form), 'txid'));
     if (transaction === undefined) throw new Error('no transaction');
     return transaction;
   };
@@ -79,7 +78,8 @@ for (const [button, result, status] of [
 test('a verified push wants its code', async (t) => {
   const { service, begin, press, look } = await phoneFor(t);
   const opened = service.preauth({ username: 'vera', client_supports_verified_push: '1' });
-  const { txid = '', verification_code: code = '' } = opened as Record<string, string>;
+  const txid = fieldOf(opened, 'txid');
+  const code = fieldOf(opened, 'verification_code');
   const push = await begin('vera', { txid });
   t.true((await look()).includes('name="code"'));
   t.false((await look()).includes(`>${code}<`), 'the phone does not show what is to be typed');

@@ -5,6 +5,7 @@ import { ApiFailure, type Form, Service } from '../../src/simulator/service.ts';
 import { LONG_POLL_MS, type State } from '../../src/simulator/transactions.ts';
 import { Users, type UsersInput } from '../../src/simulator/users.ts';
 import { FakeClock, settle } from '../lib/fake-clock.ts';
+import { fieldOf } from '../lib/service.ts';
 
 const APPLICATION = { ikey: 'DI', skey: 's', name: 'UNIX Application' };
 
@@ -12,10 +13,8 @@ function serviceFor(users: UsersInput = { alice: { passcodes: ['123456'] } }) {
   const clock = new FakeClock();
   const service = new Service(APPLICATION, parse(Users, users), clock);
   /** Starts an asynchronous authentication. */
-  const begin = async (form: Form): Promise<string> => {
-    const { txid } = (await service.auth({ username: 'alice', async: '1', ...form })) as { txid: string };
-    return txid;
-  };
+  const begin = async (form: Form): Promise<string> =>
+    fieldOf(await service.auth({ username: 'alice', async: '1', ...form }), 'txid');
   const factor = (prompt: string): Promise<State> =>
     service.auth({ username: 'alice', factor: 'prompt', prompt }) as Promise<State>;
   const phone = (txid: string) => {
@@ -232,27 +231,24 @@ for (const [does, kind, story] of phones) {
 test('only client and user together make a push a verified one', (t) => {
   const { service } = serviceFor({ alice: {}, vera: { verifiedPush: true } });
   const codeOf = (username: string, supports: string) =>
-    (service.preauth({ username, client_supports_verified_push: supports }) as Record<string, unknown>)[
-      'verification_code'
-    ];
-  t.regex(String(codeOf('vera', '1')), /^\d{3}$/);
-  t.is(codeOf('vera', '0'), undefined);
-  t.is(codeOf('alice', '1'), undefined);
+    fieldOf(service.preauth({ username, client_supports_verified_push: supports }), 'verification_code');
+  t.regex(codeOf('vera', '1'), /^\d{3}$/);
+  t.is(codeOf('vera', '0'), '');
+  t.is(codeOf('alice', '1'), '');
 });
 
 test('a verified push is approved with its code alone, and denied without', async (t) => {
   const { service, begin, phone } = serviceFor({ alice: { verifiedPush: true } });
-  const { txid, verification_code: code } = service.preauth({
-    username: 'alice',
-    client_supports_verified_push: '1',
-  }) as Record<string, string>;
+  const opened = service.preauth({ username: 'alice', client_supports_verified_push: '1' });
+  const txid = fieldOf(opened, 'txid');
+  const code = fieldOf(opened, 'verification_code');
   const wrong = code === '123' ? '124' : '123';
-  const push = phone(await begin({ factor: 'prompt', prompt: 'push1', txid: txid ?? '' }));
+  const push = phone(await begin({ factor: 'prompt', prompt: 'push1', txid }));
   t.false(push.approve());
   t.false(push.approve(wrong));
   t.true(push.pending);
   t.true(push.approve(code));
-  const other = phone(await begin({ factor: 'prompt', prompt: 'push1', txid: txid ?? '' }));
+  const other = phone(await begin({ factor: 'prompt', prompt: 'push1', txid }));
   t.true(other.deny());
 });
 
