@@ -29,10 +29,11 @@ export interface Config {
   readonly fallbackLocalIp: boolean;
   /** Seconds to wait for a reply; 0: no limit but the login's deadline. */
   readonly httpsTimeout: number;
+  /** The GECOS field is the Duo user name; a position does that too. */
   readonly sendGecos: boolean;
   readonly gecosDelim: string;
-  /** Which part of the GECOS field is the Duo user name, from 1. */
-  readonly gecosUsernamePos: number;
+  /** Which part of the GECOS field is the Duo user name, from 1; undefined: with sendGecos, the whole field. */
+  readonly gecosUsernamePos: number | undefined;
   readonly motd: boolean;
 }
 
@@ -68,24 +69,28 @@ export function parseConfig(text: string, { path, program }: ConfigSource): Pars
     say(Priority.error, message, program === 'pam' ? Channel.log : Channel.stderr);
 
   const settings: Settings = defaults();
+  const entries = [...readIni(text)];
+  const secrets = entries.flatMap(({ name = '', value }) => (SECRETS.has(name) ? [value] : []));
   let firstError: number | undefined;
-  for (const { line, name, value } of readIni(text)) {
+  for (const { line, name, value } of entries) {
     try {
-      if (name === undefined) throw new InvalidValue();
-      const option = options.get(name);
+      const option = options.get(name ?? '');
       if (option === undefined) throw new InvalidValue();
       const notice = option(settings, value);
       if (notice !== undefined) say(Priority.error, notice);
     } catch (error) {
       if (!(error instanceof InvalidValue)) throw error;
       firstError ??= line;
-      if (error.message !== '') say(Priority.error, error.message, Channel.stderr);
+      if (error.message !== '') {
+        const message = error.message.replaceAll(`'${value}'`, () => `'${repeatable(value, secrets)}'`);
+        say(Priority.error, message, Channel.stderr);
+      }
       if (name === undefined) continue;
-      const sentence = `Invalid ${program === 'pam' ? 'pam_duo' : 'login_duo'} option: '${name}'`;
-      say(Priority.error, sentence, program === 'pam' ? Channel.log : Channel.stderr);
+      const option = program === 'pam' ? 'pam_duo' : 'login_duo';
+      complain(`Invalid ${option} option: '${repeatable(name, secrets)}'`);
     }
   }
-  const failed: ParsedConfig = { ok: false, failmode: settings.failmode, notices };
+  const failed: ParsedConfig = { ok: false, failmode: failmodeOf(text, settings), notices };
   if (firstError !== undefined) {
     complain(`Parse error in ${path}, line ${firstError}`);
     return failed;
@@ -100,4 +105,25 @@ export function parseConfig(text: string, { path, program }: ConfigSource): Pars
     return failed;
   }
   return { ok: true, config: Object.freeze({ ...settings, host, ikey, skey }), notices };
+}
+
+/** Options whose values are secret. */
+const SECRETS: ReadonlySet<string> = new Set(['skey', 'http_proxy']);
+
+/**
+ * What a message may repeat of the file. A secret that got into another option, through an indented line or a slip of
+ * the hand, is still a secret.
+ */
+function repeatable(value: string, secrets: readonly string[]): string {
+  const secret =
+    /[A-Za-z0-9]{20}|@|(?:skey|proxy|passw)\S*\s*[=:\s]/i.test(value) ||
+    secrets.some(
+      (known) => (known.length >= 4 && value.includes(known)) || (value.length >= 8 && known.includes(value)),
+    );
+  return secret ? '[not shown]' : value;
+}
+
+/** The failmode of a file that can't be used. An indented line is no setting of its own, but it shows what was meant. */
+function failmodeOf(text: string, { failmode }: Settings): Failmode {
+  return /^[ \t]+failmode[ \t]*[=:](?![ \t]*safe[ \t\r]*$)/m.test(text) ? 'secure' : failmode;
 }

@@ -9,15 +9,20 @@ export interface GroupPattern {
 /** A list matches a user when a pattern of it matches one of the user's groups and no negated one does. */
 export type GroupList = readonly GroupPattern[];
 
-/** Splits at white space (`\ ` is a space in a name), then at commas. */
+/**
+ * Splits at white space (`\ ` is a space in a name), then at commas. Patterns that are empty match nobody and are left
+ * out, and so are lists of nothing else: a stray comma must not be a list that spares everybody the second factor.
+ */
 export function parseGroups(value: string): GroupList[] {
-  return (value.match(/(?:\\.|\S)+/gs) ?? []).map((list) =>
-    list
-      .split(',')
-      .filter((pattern) => pattern !== '' && pattern !== '!')
-      .map((pattern) => {
-        const negated = pattern.startsWith('!');
-        return { negated, pattern: (negated ? pattern.slice(1) : pattern).replaceAll('\\ ', ' ') };
-      }),
-  );
+  return (value.match(/(?:\\.|\S)+/gs) ?? [])
+    .map((list) =>
+      list
+        .split(',')
+        .filter((pattern) => pattern !== '' && pattern !== '!')
+        .map((pattern) => {
+          const negated = pattern.startsWith('!');
+          return { negated, pattern: (negated ? pattern.slice(1) : pattern).replaceAll('\\ ', ' ') };
+        }),
+    )
+    .filter((list) => list.length > 0);
 }

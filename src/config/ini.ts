@@ -1,47 +1,62 @@
 /**
  * The lines of a configuration file: `[section]`, `name = value` or `name: value`, comments, continuations. What a
- * name means is not known here.
+ * name means is not known here, and sections are read but mean nothing: a setting counts wherever it stands.
  */
 
 /** One setting, or a line that can't be read (`name` is then undefined). Lines count from 1. */
 export interface Entry {
   readonly line: number;
-  readonly section: string;
   readonly name: string | undefined;
   readonly value: string;
 }
 
-/** Reads every line; one that is no setting, section or comment yields an entry without a name. */
+/**
+ * Reads every line; one that is no setting, section or comment yields an entry without a name. A line that begins with
+ * white space says one more value of the setting above it.
+ */
 export function* readIni(text: string): Generator<Entry> {
-  let section = '';
   let last: string | undefined;
-  const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
-  for (const [index, raw] of lines.entries()) {
+  for (const [index, raw] of text
+    .replace(/^\uFEFF/, '')
+    .split('\n')
+    .entries()) {
     const line = index + 1;
-    const trimmed = raw.trim();
-    if (trimmed === '' || trimmed.startsWith(';') || trimmed.startsWith('#')) continue;
-    if (last !== undefined && /^\s/.test(raw)) {
-      yield { line, section, name: last, value: uncommented(trimmed) };
+    const trimmed = trim(raw);
+    if (trimmed === '' || /^[;#]/.test(trimmed)) continue;
+    if (last !== undefined && !raw.startsWith(trimmed)) {
+      yield { line, name: last, value: uncommented(trimmed) };
       continue;
     }
-    const head = /^\[([^\]]*)\]/.exec(trimmed);
-    if (head !== null) {
-      section = head[1] ?? '';
-      last = undefined;
+    if (trimmed.startsWith('[')) {
+      if (uncommented(trimmed).includes(']')) last = undefined;
+      else yield { line, name: undefined, value: '' };
       continue;
     }
-    const setting = /^([^=:]*)[=:](.*)$/s.exec(trimmed);
-    const name = setting?.[1]?.trim();
-    if (name === undefined) {
-      yield { line, section, name: undefined, value: '' };
+    const end = trimmed.search(/[=:]|[ \t\v\f\r];/);
+    if (!/[=:]/.test(trimmed.charAt(end))) {
+      yield { line, name: undefined, value: '' };
       continue;
     }
-    last = name;
-    yield { line, section, name, value: uncommented(` ${setting?.[2] ?? ''}`) };
+    last = trim(trimmed.slice(0, end));
+    yield { line, name: last, value: uncommented(trimmed.slice(end + 1)) };
   }
 }
 
-/** A value without the comment behind it: ` ;` after white space begins one. */
+/** A value without the comment behind it: `;` after white space begins one. */
 function uncommented(value: string): string {
-  return value.replace(/\s;.*$/s, '').trim();
+  const comment = value.search(/[ \t\v\f\r];/);
+  return trim(comment < 0 ? value : value.slice(0, comment));
+}
+
+/** White space as C has it: a byte of a secret may be one that Unicode calls a space. */
+function trim(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isSpace(text.charAt(start))) start += 1;
+  while (end > start && isSpace(text.charAt(end - 1))) end -= 1;
+  return text.slice(start, end);
+}
+
+function isSpace(char: string): boolean {
+  return ' \t\n\v\f\r'.includes(char);
 }

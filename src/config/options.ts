@@ -40,7 +40,7 @@ export function defaults(): Settings {
     httpsTimeout: 0,
     sendGecos: false,
     gecosDelim: ',',
-    gecosUsernamePos: 1,
+    gecosUsernamePos: undefined,
     motd: false,
   };
 }
@@ -55,7 +55,7 @@ const set =
 
 type Flag = { [K in keyof Settings]: Settings[K] extends boolean ? K : never }[keyof Settings];
 
-const flag = (name: Flag): Option => set((value) => ({ [name]: /^(?:yes|true|on|1)$/i.test(value) }));
+const flag = (name: Flag): Option => set((value) => ({ [name]: /^(?:yes|true|on|1)$/.test(value) }));
 
 const groups: Option = set((value, settings) => {
   const lists = [...settings.groups, ...parseGroups(value)];
@@ -127,7 +127,7 @@ function readFailmode(value: string, settings: Settings): Partial<Settings> {
 }
 
 function readGecosDelim(value: string): Partial<Settings> {
-  if (value.length !== 1) {
+  if (Buffer.byteLength(value) !== 1) {
     throw new InvalidValue(
       `Invalid character option length. Character fields must be 1 character long: '${value}'`,
     );

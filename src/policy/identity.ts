@@ -1,6 +1,7 @@
 /** Who authenticates, and under which name Duo knows them. */
 import { type Account, Channel, type Facts, Priority } from '../bridge/messages.ts';
 import type { Config, Notice } from '../config/config.ts';
+import { type SentenceParts, sentence } from './sentence.ts';
 
 export type Identity =
   | {
@@ -32,17 +33,22 @@ function isSu(service: string): boolean {
   return service === 'su' || service === 'su-l';
 }
 
+/** The account's name, or what its GECOS field says: the whole field, or the part at the configured position. */
 function duoName(account: Account, config: Config): { name: string; notices: Notice[] } {
-  const plain = (notices: Notice[]) => ({ name: account.name, notices });
-  if (!config.sendGecos) return plain([]);
-  if (account.gecos === '') return plain([notice(Priority.warning, 'Empty GECOS field')]);
-  const part = account.gecos.split(config.gecosDelim)[config.gecosUsernamePos - 1];
-  if (part === undefined || part === '')
-    return plain([notice(Priority.debug, 'Could not parse GECOS field')]);
-  const presenting = `Presenting GECOS-derived Duo username for '${account.name}': ${part}`;
-  return { name: part, notices: [notice(Priority.info, presenting)] };
+  const { sendGecos, gecosDelim, gecosUsernamePos } = config;
+  const plain = (...notices: Notice[]) => ({ name: account.name, notices });
+  if (!sendGecos && gecosUsernamePos === undefined) return plain();
+  const user = account.name;
+  if (account.gecos === '') return plain(notice(Priority.warning, 'Empty GECOS field', { user }));
+  const part =
+    gecosUsernamePos === undefined ? account.gecos : account.gecos.split(gecosDelim)[gecosUsernamePos - 1];
+  if (part === undefined || part === '') {
+    return plain(notice(Priority.debug, 'Could not parse GECOS field', { user }));
+  }
+  const presenting = notice(Priority.info, 'Presenting GECOS-derived Duo username', { user, error: part });
+  return { name: part, notices: [presenting] };
 }
 
-function notice(priority: Priority, text: string): Notice {
-  return { priority, text, channel: Channel.log };
+function notice(priority: Priority, message: string, parts: SentenceParts): Notice {
+  return { priority, text: sentence(message, parts), channel: Channel.log };
 }
