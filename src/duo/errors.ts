@@ -27,8 +27,8 @@ export class DuoConnectionError extends DuoError {
 }
 
 /**
- * This host, not Duo, is out of something (descriptors, memory, processes) or forbids the call. A local user can
- * cause it, so it is never a reason to let anybody in.
+ * This host, not Duo, is out of something (descriptors, memory, processes), forbids the call, or does not let the engine
+ * run. A local user can cause it, so it is never a reason to let anybody in.
  */
 export class DuoLocalError extends DuoError {
   override readonly code = 'ERR_DUO_LOCAL';
@@ -54,7 +54,7 @@ export class DuoRequestError extends DuoError {
   override readonly code = 'ERR_DUO_REQUEST';
 }
 
-/** The client could not be set up (bad cafile, a proxy that is not http): `Couldn't open Duo API handle`. */
+/** The client could not be set up: the message names what of its settings (cafile, http_proxy) can't be used. */
 export class DuoHandleError extends DuoError {
   override readonly code = 'ERR_DUO_HANDLE';
 }

@@ -3,7 +3,7 @@
  * which factor, and lets Duo decide (auth, auth_status).
  */
 import type { DuoApi, Preauth } from './api.ts';
-import { DuoError } from './errors.ts';
+import { DuoError, DuoRequestError } from './errors.ts';
 
 /** DUO_FLAG_AUTO and DUO_FLAG_SYNC of duo(3). */
 export interface LoginFlags {
@@ -11,6 +11,8 @@ export interface LoginFlags {
   readonly auto: boolean;
   /** Wait in one call, with one status message, instead of reporting each step. */
   readonly sync: boolean;
+  /** Status lines are seen when the login is over: what the user must read before stands in a prompt. */
+  readonly heldBack?: boolean;
 }
 
 /** conv_prompt and conv_status of duo(3). */
@@ -70,10 +72,14 @@ export async function duoLogin(
     progress.stage = next;
     return call;
   };
+  if (request.username === '') {
+    const error = new DuoRequestError('need username to authenticate');
+    return { kind: 'error', stage: 'preauth', error, asked: false };
+  }
   try {
     await at('ping', api.ping(signal));
     const preauth = await at('preauth', api.preauth(preauthRequest(request), signal));
-    if (preauth.result !== 'auth') return settled(preauth, conversation);
+    if (preauth.result !== 'auth') return await settled(preauth, request.flags, conversation, signal);
 
     progress.stage = 'prompt';
     const choice = await chooseFactor(preauth, request, conversation, signal);
@@ -82,7 +88,7 @@ export async function duoLogin(
     const call = { ...authRequest(request), factor: choice.factor };
     const code = choice.factor.startsWith('push') ? preauth.verifiedPush : undefined;
     const withCode = code === undefined ? call : { ...call, txid: code.txid };
-    // A verified push on a host that shows no status lines needs a prompt between the start and the wait.
+    // A verified push has to be shown between the start and the wait.
     if (request.flags.sync && code === undefined) {
       const result = await at('auth', api.auth(withCode, signal));
       if (result.message !== '') conversation.status(result.message);
@@ -90,7 +96,8 @@ export async function duoLogin(
     }
     const txid = await at('auth', api.authAsync(withCode, signal));
     if (code !== undefined) {
-      const shown = await showCode(code.code, request.flags, conversation, signal);
+      const text = `Enter the code ${code.code} in Duo Mobile to approve this login.`;
+      const shown = await present(text, 'go on when you have', request.flags, conversation, signal);
       if (!shown) return { kind: 'unanswered', stage: 'prompt', message: 'Error gathering user response' };
     }
     progress.stage = 'auth_status';
@@ -123,7 +130,13 @@ function given<K extends string>(key: K, value: string | undefined): { readonly 
 type Asked = Extract<Preauth, { result: 'auth' }>;
 
 /** What preauth decided without the user. */
-function settled(preauth: Exclude<Preauth, Asked>, { status }: LoginConversation): LoginResult {
+async function settled(
+  preauth: Exclude<Preauth, Asked>,
+  flags: LoginFlags,
+  conversation: LoginConversation,
+  signal: AbortSignal,
+): Promise<LoginResult> {
+  const { status } = conversation;
   const stage = 'preauth';
   switch (preauth.result) {
     case 'allow':
@@ -133,7 +146,13 @@ function settled(preauth: Exclude<Preauth, Asked>, { status }: LoginConversation
       if (preauth.message !== '') status(preauth.message);
       return { kind: 'denied', stage, message: preauth.message };
     case 'enroll':
-      status(enrolment(preauth.message, preauth.portalUrl));
+      await present(
+        enrolment(preauth.message, preauth.portalUrl),
+        'end this login',
+        flags,
+        conversation,
+        signal,
+      );
       return { kind: 'denied', stage, message: 'User enrollment required' };
   }
 }
@@ -160,9 +179,7 @@ async function chooseFactor(
     return { factor: defaultFactor };
   }
   if (conversation.prompt === undefined) {
-    const message = request.flags.auto
-      ? 'no factor can be used without asking, and nobody can be asked'
-      : 'Error gathering user response';
+    const message = request.flags.auto ? "JSON missing valid 'default'" : 'Error gathering user response';
     return { kind: 'unanswered', stage, message };
   }
   const answer = await ask(preauth.promptText, conversation.prompt, signal);
@@ -197,20 +214,20 @@ function announcement(factor: string): string {
   return 'Using default second-factor authentication.';
 }
 
-/** Shows the code of a verified push; false when it had to be prompted and the prompt failed. */
-async function showCode(
-  code: string,
-  { sync }: LoginFlags,
+/** Shows what the user must read now: in a prompt, where status lines are held back. False when that failed. */
+async function present(
+  text: string,
+  thenEnter: string,
+  { heldBack }: LoginFlags,
   { prompt, status }: LoginConversation,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const text = `Enter the code ${code} in Duo Mobile to approve this login.`;
-  if (!sync) {
+  if (!heldBack) {
     status(text);
     return true;
   }
   if (prompt === undefined) return false;
-  return (await ask(`${text}\nThen press Enter here: `, prompt, signal)) !== undefined;
+  return (await ask(`${text}\nPress Enter to ${thenEnter}: `, prompt, signal)) !== undefined;
 }
 
 async function poll(
@@ -232,6 +249,7 @@ async function poll(
     if (state.result === 'deny' && !sync) conversation.status('');
     return ended(state.result, state.status, state.message, stage);
   }
+  if (!sync) conversation.status('');
   return { kind: 'failed', stage, message: 'Authentication timed out' };
 }
 

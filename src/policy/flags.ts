@@ -5,6 +5,8 @@ import type { Config } from '../config/config.ts';
 export interface Flags {
   readonly auto: boolean;
   readonly sync: boolean;
+  /** Status lines are shown when the login is over: what the user must read before has to stand in a prompt. */
+  readonly heldBack: boolean;
 }
 
 /**
@@ -13,7 +15,8 @@ export interface Flags {
  */
 export function flagsOf(facts: Facts, config: Config): Flags {
   const mute = isMute(facts);
-  return { auto: mute || config.autopush, sync: mute || facts.service === 'sshd' };
+  const heldBack = facts.service === 'sshd';
+  return { auto: mute || config.autopush, sync: mute || heldBack, heldBack };
 }
 
 /**

@@ -56,5 +56,6 @@ export function failureRuling(kind: DuoErrorCode, asked: boolean, failmode: Fail
       : before === 'deny'
         ? Outcome.serviceError
         : Outcome.unavailable;
-  return { outcome, code, priority: Priority.error, message: 'Error in Duo login' };
+  const message = kind === 'ERR_DUO_HANDLE' ? "Couldn't open Duo API handle" : 'Error in Duo login';
+  return { outcome, code, priority: Priority.error, message };
 }
