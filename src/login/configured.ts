@@ -16,6 +16,8 @@ import type { DuoApi } from '../duo/api.ts';
 import { codeOfResult } from '../duo/codes.ts';
 import { DuoError } from '../duo/errors.ts';
 import { duoLogin, type LoginConversation, type LoginRequest, type LoginResult } from '../duo/login.ts';
+import { Awake } from '../lib/awake.ts';
+import { type Clock, systemClock } from '../lib/clock.ts';
 import { isMute } from '../policy/flags.ts';
 import { ALL_NEGATED, allNegated, needsFactor } from '../policy/groups.ts';
 import { whoAuthenticates } from '../policy/identity.ts';
@@ -38,7 +40,12 @@ export interface LoginTools {
   ) => Promise<DuoApi>;
   /** This host's own address. */
   readonly localAddress: () => Promise<string | undefined>;
+  /** The machine's own unless given. */
+  readonly clock?: Clock;
 }
+
+/** Milliseconds: shorter than any wait for Duo, so that none runs out because this process stood still. */
+const MAX_LOST_MS = 2_000;
 
 const NOVERIFY =
   'TLS certificate verification is disabled (noverify is set, or cafile is empty); ' +
@@ -77,15 +84,27 @@ class ConfiguredLogin {
   readonly #host: Host;
   readonly #manner: Manner;
   readonly #tools: LoginTools;
+  readonly #awake: Awake;
+  /** Duo was there, and wanted to be asked less often. */
+  #rateLimited = false;
 
   constructor(facts: Facts, host: Host, manner: Manner, tools: LoginTools) {
     this.#facts = facts;
     this.#host = host;
     this.#manner = manner;
     this.#tools = tools;
+    this.#awake = new Awake(tools.clock ?? systemClock);
   }
 
   async run(): Promise<Verdict> {
+    try {
+      return await this.#run();
+    } finally {
+      this.#awake.stop();
+    }
+  }
+
+  async #run(): Promise<Verdict> {
     const { config } = this.#facts;
     if (config === undefined) return this.#withoutConfig();
     const parsed = parseConfig(config.text, { path: config.path, program: this.#manner.program });
@@ -144,7 +163,10 @@ class ConfiguredLogin {
     let duo: DuoApi;
     try {
       const mute = isMute(this.#facts);
-      const notify = (text: string) => mute || this.#host.conversation.status(text);
+      const notify = (text: string) => {
+        this.#rateLimited = true;
+        if (!mute) this.#host.conversation.status(text);
+      };
       duo = await this.#tools.openDuo(config, notify, this.#manner.program);
     } catch (error) {
       if (!(error instanceof DuoError)) throw error;
@@ -228,10 +250,14 @@ class ConfiguredLogin {
     }
   }
 
-  /** The login's time is over: before the user was asked that is Duo's absence, afterwards it is a denial. */
+  /**
+   * The login's time is over: before the user was asked that is Duo's absence, afterwards it is a denial. A Duo that wants
+   * to be asked less often is there, and whoever logs in can bring that about.
+   */
   #late(asked: boolean, config: Config, osUser: string): Verdict {
     const error = 'the time for this login is over';
-    return this.#rule(failureRuling('ERR_DUO_CONNECTION', asked, config.failmode), 'engine', osUser, error);
+    const kind = this.#rateLimited ? 'ERR_DUO_REQUEST' : 'ERR_DUO_CONNECTION';
+    return this.#rule(failureRuling(kind, asked, config.failmode), 'engine', osUser, error);
   }
 
   #conversation(asked: { yet: boolean }): LoginConversation {
@@ -253,6 +279,12 @@ class ConfiguredLogin {
   }
 
   #rule(ruling: Ruling, stage: Stage, osUser: string, error: string): Verdict {
+    const { lost } = this.#awake;
+    if (ruling.outcome === Outcome.pass && lost > MAX_LOST_MS) {
+      const seconds = Math.round(lost / 1000);
+      const why = `${error}; but this host kept the engine from running for ${seconds} seconds, so that it says nothing about Duo`;
+      return this.#rule(failureRuling('ERR_DUO_LOCAL', false, 'secure'), stage, osUser, why);
+    }
     this.#log(ruling.priority, ruling.message, osUser, error);
     return { outcome: ruling.outcome, code: ruling.code, stage, error };
   }
