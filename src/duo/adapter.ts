@@ -2,11 +2,12 @@
  * What axios sends with: node:https over connections of connect.ts. Takes no redirects, no cookies, no compression and
  * no proxy of the environment, and holds no more than 256 KiB of a reply.
  */
-import { Agent, type IncomingMessage, request } from 'node:http';
+import { Agent, type IncomingMessage, type RequestOptions, request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type AxiosAdapter, AxiosHeaders, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
-import { asDuoError, codeOf, connectTls, type Endpoint } from './connect.ts';
+import { asDuoError, connectTls, type Endpoint } from './connect.ts';
 import { DuoConnectionError, DuoError, DuoReplyError } from './errors.ts';
+import { codeOf } from './local.ts';
 
 /** The longest reply that is read, in bytes. */
 export const MAX_REPLY = 262_144;
@@ -14,20 +15,28 @@ export const MAX_REPLY = 262_144;
 /** A connection broke after the request was on its way: the service may have acted on it. */
 export class DuoBrokenConnectionError extends DuoConnectionError {}
 
+/** Milliseconds for which an idle connection is kept: less than what servers and gateways in between allow. */
+const IDLE_MS = 15_000;
+
+/** Whose call a connection is opened for, as it travels through Node's agent. */
+interface CallerOptions extends RequestOptions {
+  readonly caller?: AbortSignal;
+}
+
 /** Keeps one connection for the calls of a login; each new one is opened and judged by connect.ts. */
 class DuoAgent extends Agent {
   readonly #endpoint: Endpoint;
 
   constructor(endpoint: Endpoint) {
-    super({ keepAlive: true, maxFreeSockets: 1 });
+    super({ keepAlive: true, maxFreeSockets: 1, timeout: IDLE_MS });
     this.#endpoint = endpoint;
   }
 
   override createConnection(
-    _options: unknown,
+    { caller }: CallerOptions,
     callback?: (error: Error | null, stream: Duplex) => void,
   ): Duplex | null | undefined {
-    connectTls(this.#endpoint).then(
+    connectTls(this.#endpoint, caller ?? new AbortController().signal).then(
       (socket) => callback?.(null, socket),
       // The stream stands behind an error that says there is none: Node looks at the error alone.
       (error: Error) => (callback as ((error: Error) => void) | undefined)?.(error),
@@ -57,7 +66,7 @@ async function send(
   const signal = config.signal instanceof AbortSignal ? config.signal : undefined;
   signal?.throwIfAborted();
   const body = typeof config.data === 'string' ? config.data : '';
-  const call = request({
+  const options: CallerOptions = {
     agent,
     host: endpoint.host,
     port: endpoint.port,
@@ -66,7 +75,9 @@ async function send(
     headers: plainHeaders(config),
     setDefaultHeaders: false,
     maxHeaderSize: 16_384,
-  });
+    ...(signal === undefined ? {} : { caller: signal }),
+  };
+  const call = request(options);
   const timers = new AbortController();
   const abort = () => {
     reject(signal?.reason);
@@ -74,6 +85,9 @@ async function send(
   };
   signal?.addEventListener('abort', abort, { once: true });
   call.on('error', (error) => reject(error instanceof DuoError ? error : broken(endpoint, error)));
+  let answered = false;
+  // Whatever way a connection may end without a word from Node: nobody waits for a reply that can't come.
+  call.on('close', () => answered || reject(broken(endpoint, undefined)));
   call.on('finish', () => {
     if (!config.timeout) return;
     endpoint.clock.sleep(config.timeout, timers.signal).then(
@@ -85,6 +99,7 @@ async function send(
     );
   });
   call.on('response', (reply) => {
+    answered = true;
     readBody(reply, endpoint).then(
       (data) => resolve({ data, ...head(reply), config, request: undefined }),
       (error: unknown) => {

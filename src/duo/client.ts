@@ -29,7 +29,7 @@ export interface ClientOptions {
   readonly skey: Secret;
   readonly trust: Trust;
   readonly proxy?: HttpProxy;
-  /** Milliseconds to wait for a reply; 0: the client's own limits. */
+  /** Milliseconds to wait for a reply that waits for nobody; 0: the client's own limit. */
   readonly timeout: number;
   /** `PROGRAM/VERSION (PLATFORM) libduo/VERSION` */
   readonly userAgent: string;
@@ -76,9 +76,12 @@ class Client implements DuoApi {
       host,
       port,
       proxy,
-      // An empty list spares Node the reading of its own authorities, which nothing here trusts.
-      context: createSecureContext({ ca: trust.kind === 'authorities' ? [...trust.pem] : [] }),
-      verify: trust.kind === 'authorities',
+      context: createSecureContext({
+        // An empty list spares Node the reading of its own authorities, which nothing here trusts.
+        ca: trust.kind === 'authorities' ? [...trust.pem] : [],
+        minVersion: 'TLSv1.2',
+      }),
+      trust,
       clock,
     });
     this.#http = new Axios({
@@ -201,7 +204,7 @@ class Client implements DuoApi {
               'Content-Length': String(Buffer.byteLength(body)),
             }),
       },
-      timeout: timeout || (slow ? 0 : PROMPT_REPLY_MS),
+      timeout: slow ? 0 : timeout || PROMPT_REPLY_MS,
       signal,
     });
     return { status, body: data, retryAfter: retryAfterOf(headers) };

@@ -35,8 +35,12 @@ const Success = v.object({ stat: v.literal('OK'), response: v.unknown() });
 
 const Ping = v.object({ time: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(8.64e12)) });
 const Result = v.object({ result: text });
-const Allow = v.object({ status_msg: optionalText });
-const Enroll = v.object({ status_msg: text, enroll_portal_url: v.optional(v.nullable(text)) });
+const Allow = v.object({ status_msg: text });
+/** Whatever else is wrong with a refusal, it stays one: its words are taken if they can be. */
+const Refusal = v.object({
+  status_msg: v.fallback(optionalText, ''),
+  enroll_portal_url: v.fallback(v.optional(v.nullable(text)), undefined),
+});
 const Prompt = v.object({ prompt: v.object({ text, factors: v.record(v.string(), text) }) });
 const Verified = v.object({
   txid: v.string(),
@@ -101,10 +105,11 @@ export function parsePreauth(response: unknown): Preauth {
   const { result } = check(Result, response);
   switch (result) {
     case 'allow':
-    case 'deny':
       return { result, message: check(Allow, response).status_msg };
+    case 'deny':
+      return { result, message: check(Refusal, response).status_msg };
     case 'enroll': {
-      const { status_msg: message, enroll_portal_url: portalUrl } = check(Enroll, response);
+      const { status_msg: message, enroll_portal_url: portalUrl } = check(Refusal, response);
       return { result, message, ...(portalUrl ? { portalUrl } : {}) };
     }
     case 'auth':
@@ -121,7 +126,7 @@ function parseAsking(response: unknown): Preauth {
   const verified = v.safeParse(Verified, response);
   return {
     result: 'auth',
-    message: check(Allow, response).status_msg,
+    message: check(Refusal, response).status_msg,
     promptText: prompt.text,
     ...(defaultFactor === undefined ? {} : { defaultFactor }),
     factors,

@@ -4,11 +4,17 @@ import { readFile } from 'node:fs/promises';
 import type { PeerCertificate } from 'node:tls';
 import { checkServerIdentity } from 'node:tls';
 import { ANCHORS, type Anchor } from './anchors.ts';
-import { DuoHandleError } from './errors.ts';
+import { DuoHandleError, DuoLocalError } from './errors.ts';
+import { codeOf } from './local.ts';
 
 /** `authorities` are PEM texts; `none` means that no certificate is verified. */
 export type Trust =
-  | { readonly kind: 'authorities'; readonly pem: readonly string[] }
+  | {
+      readonly kind: 'authorities';
+      readonly pem: readonly string[];
+      /** A certificate without subject alternative names may have its name in CN, as on private deployments. */
+      readonly commonName?: true;
+    }
   | { readonly kind: 'none' };
 
 export interface TrustOptions {
@@ -24,6 +30,7 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 /**
  * Reads what the configuration trusts.
  * @throws DuoHandleError when cafile can't be read or holds no certificate
+ * @throws DuoLocalError when this host is out of descriptors or memory
  */
 export async function loadTrust({ cafile, noverify }: TrustOptions): Promise<Trust> {
   if (noverify || cafile === '') return { kind: 'none' };
@@ -32,14 +39,13 @@ export async function loadTrust({ cafile, noverify }: TrustOptions): Promise<Tru
   try {
     text = await readFile(cafile, 'utf8');
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    throw new DuoHandleError(`Couldn't open Duo API handle: cafile ${cafile} can't be read (${code})`);
+    throw new DuoHandleError(`cafile ${cafile} can't be read (${codeOf(error)})`);
   }
   const pem = text.match(CERTIFICATE) ?? [];
   if (pem.length === 0 || !pem.every(isCertificate)) {
-    throw new DuoHandleError(`Couldn't open Duo API handle: cafile ${cafile} holds no usable certificates`);
+    throw new DuoHandleError(`cafile ${cafile} holds no usable certificates`);
   }
-  return { kind: 'authorities', pem };
+  return { kind: 'authorities', pem, commonName: true };
 }
 
 function isCertificate(pem: string): boolean {
@@ -59,7 +65,7 @@ async function duoAuthorities(): Promise<string[]> {
 /** Anchors that only the system has. One that is nowhere is not trusted: fewer authorities are no danger. */
 async function fromSystem(wanted: readonly Anchor[]): Promise<string[]> {
   for (const store of SYSTEM_STORES) {
-    const text = await readFile(store, 'latin1').catch(() => '');
+    const text = await readFile(store, 'latin1').catch(withoutStore);
     if (text === '') continue;
     return (text.match(CERTIFICATE) ?? []).filter((pem) => {
       const fingerprint = createHash('sha256').update(derOf(pem)).digest('hex');
@@ -67,6 +73,15 @@ async function fromSystem(wanted: readonly Anchor[]): Promise<string[]> {
     });
   }
   return [];
+}
+
+/** A store that is not there is none. One that can't be read for want of descriptors must not look like that. */
+function withoutStore(error: unknown): string {
+  const code = codeOf(error);
+  if (/^(?:EMFILE|ENFILE|ENOMEM)$/.test(code)) {
+    throw new DuoLocalError(`this host can't read its certificate authorities: ${code}`);
+  }
+  return '';
 }
 
 function derOf(pem: string): Buffer {
@@ -80,9 +95,15 @@ export function pemOf(der: string): string {
 }
 
 /**
- * True when the certificate was made for this host: by its subject alternative names, or, where it has none at all, by
- * its common name, as private deployments still have them.
+ * True when the certificate was made for this host: by its subject alternative names, or, where it has none at all and
+ * the trust allows it, by its common name.
  */
-export function namesHost(certificate: PeerCertificate, host: string): boolean {
+export function namesHost(
+  certificate: PeerCertificate,
+  host: string,
+  { commonName }: Pick<Extract<Trust, { kind: 'authorities' }>, 'commonName'>,
+): boolean {
+  const named = /(?:^|, )(?:DNS|IP Address):/.test(certificate.subjectaltname ?? '');
+  if (!named && !commonName) return false;
   return checkServerIdentity(host, certificate) === undefined;
 }

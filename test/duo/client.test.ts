@@ -151,9 +151,14 @@ test('a wrong name is called a wrong name even when nobody vouches for it', asyn
   t.regex(await failing(client.ping(never)), /Certificate name validation failed$/);
 });
 
-test('a certificate with its name in CN alone is met', async (t) => {
-  const { client } = clientFor(await simulatorFor(t, { certificate: 'name-in-cn' }));
-  await t.notThrowsAsync(client.ping(never));
+test("a certificate with its name in CN alone is met behind a cafile, but not under Duo's own anchors", async (t) => {
+  const simulator = await simulatorFor(t, { certificate: 'name-in-cn' });
+  const trust = { kind: 'authorities', pem: [simulator.ca] } as const;
+  await t.notThrowsAsync(clientFor(simulator, { trust: { ...trust, commonName: true } }).client.ping(never));
+  t.regex(
+    await failing(clientFor(simulator, { trust }).client.ping(never)),
+    /Certificate name validation failed$/,
+  );
 });
 
 test('without verification anything is taken', async (t) => {
@@ -302,7 +307,7 @@ test('a reply that does not come is given up, and the login ends it at once', as
   const simulator = await simulatorFor(t);
   simulator.service.faults.add('*', { kind: 'hang' });
   const { client } = clientFor(simulator, { clock, timeout: 7_000 });
-  const result = failing(client.auth({ username: 'alice', factor: 'push1' }, never));
+  const result = failing(client.authAsync({ username: 'alice', factor: 'push1' }, never));
   await called(simulator, 1);
   await settle();
   await clock.advance(7_000);
