@@ -9,8 +9,8 @@ export interface Anchor {
   readonly expires: string;
   /** SHA-256 of the certificate, in lower-case hex. */
   readonly sha256: string;
-  /** The certificate's DER in base64; absent where it must be found in the system's store by its fingerprint. */
-  readonly der?: string;
+  /** The certificate's DER in base64. */
+  readonly der: string;
 }
 
 export const ANCHORS: readonly Anchor[] = [
@@ -102,5 +102,6 @@ export const ANCHORS: readonly Anchor[] = [
     name: 'O=IdenTrust, CN=IdenTrust Commercial Root TLS ECC CA 2',
     expires: '2039-04-11',
     sha256: '983d826ba9c87f653ff9e8384c5413e1d59acf19ddc9c98cecae5fdea2ac229c',
+    der: 'MIICbDCCAc2gAwIBAgIQQAGOzwAN6RHXRHtz5MH4LjAKBggqhkjOPQQDBDBSMQswCQYDVQQGEwJVUzESMBAGA1UEChMJSWRlblRydXN0MS8wLQYDVQQDEyZJZGVuVHJ1c3QgQ29tbWVyY2lhbCBSb290IFRMUyBFQ0MgQ0EgMjAeFw0yNDA0MTEyMTExMTFaFw0zOTA0MTEyMTExMTBaMFIxCzAJBgNVBAYTAlVTMRIwEAYDVQQKEwlJZGVuVHJ1c3QxLzAtBgNVBAMTJklkZW5UcnVzdCBDb21tZXJjaWFsIFJvb3QgVExTIEVDQyBDQSAyMIGbMBAGByqGSM49AgEGBSuBBAAjA4GGAAQBwomiZTgLg8KqEImMmnO5rNPbOo9sv5w4nJh45CXs9Gcu8YET9ulxsyVBCVSfSYeppdtXFEWYyBi0QRCAlp5YZHQBH675v5rWVKRXvhzsuUNi9Xw0Zy1bAXaikmsrY/J0L52j2RulW4q4WvE7f23VFwZud82J8k0YG+M4MpmdOho1rsKjQjBAMA8GA1UdEwEB/wQFMAMBAf8wDgYDVR0PAQH/BAQDAgGGMB0GA1UdDgQWBBQhNGgGrnXhVx/FuQqjXpuH+IlbwzAKBggqhkjOPQQDBAOBjAAwgYgCQgDc9F4WOxAgci2uQWfsX9cjeIvDXaaeVjDz31Ycc+ZdPrK1JKrBf6CuTwWy8VojtGxdM3PJMkJC4LGPuhcvkHLo4gJCAV5h+PXe4bDJ3QxE8hkGFoUWAk6KtMCIpbLyt5pHrROi+YW9MpScoNGJkg96G1ETvJTWz6dv0uQYjKXt3jlOfQ7g',
   },
 ];

@@ -1,10 +1,10 @@
 /** Who may vouch for Duo's service: the anchors of anchors.ts, a file of the administrator's, or nobody at all. */
-import { createHash, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { PeerCertificate } from 'node:tls';
 import { checkServerIdentity } from 'node:tls';
-import { ANCHORS, type Anchor } from './anchors.ts';
-import { DuoHandleError, DuoLocalError } from './errors.ts';
+import { ANCHORS } from './anchors.ts';
+import { DuoHandleError } from './errors.ts';
 import { codeOf } from './local.ts';
 
 /** `authorities` are PEM texts; `none` means that no certificate is verified. */
@@ -23,18 +23,15 @@ export interface TrustOptions {
   readonly noverify: boolean;
 }
 
-/** Where Debian and its kin keep all authorities in one file, and where Fedora and its kin do. */
-const SYSTEM_STORES = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt'];
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /**
  * Reads what the configuration trusts.
  * @throws DuoHandleError when cafile can't be read or holds no certificate
- * @throws DuoLocalError when this host is out of descriptors or memory
  */
 export async function loadTrust({ cafile, noverify }: TrustOptions): Promise<Trust> {
   if (noverify || cafile === '') return { kind: 'none' };
-  if (cafile === undefined) return { kind: 'authorities', pem: await duoAuthorities() };
+  if (cafile === undefined) return { kind: 'authorities', pem: ANCHORS.map(({ der }) => pemOf(der)) };
   let text: string;
   try {
     text = await readFile(cafile, 'utf8');
@@ -54,38 +51,6 @@ function isCertificate(pem: string): boolean {
   } catch {
     return false;
   }
-}
-
-async function duoAuthorities(): Promise<string[]> {
-  const held = ANCHORS.flatMap(({ der }) => (der === undefined ? [] : [pemOf(der)]));
-  const wanted = ANCHORS.filter(({ der }) => der === undefined);
-  return [...held, ...(await fromSystem(wanted))];
-}
-
-/** Anchors that only the system has. One that is nowhere is not trusted: fewer authorities are no danger. */
-async function fromSystem(wanted: readonly Anchor[]): Promise<string[]> {
-  for (const store of SYSTEM_STORES) {
-    const text = await readFile(store, 'latin1').catch(withoutStore);
-    if (text === '') continue;
-    return (text.match(CERTIFICATE) ?? []).filter((pem) => {
-      const fingerprint = createHash('sha256').update(derOf(pem)).digest('hex');
-      return wanted.some(({ sha256 }) => sha256 === fingerprint);
-    });
-  }
-  return [];
-}
-
-/** A store that is not there is none. One that can't be read for want of descriptors must not look like that. */
-function withoutStore(error: unknown): string {
-  const code = codeOf(error);
-  if (/^(?:EMFILE|ENFILE|ENOMEM)$/.test(code)) {
-    throw new DuoLocalError(`this host can't read its certificate authorities: ${code}`);
-  }
-  return '';
-}
-
-function derOf(pem: string): Buffer {
-  return Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64');
 }
 
 /** An anchor's certificate as PEM. */
