@@ -1,0 +1,140 @@
+import test from 'ava';
+import type { Account, Facts } from '../../src/bridge/messages.ts';
+import { type Config, parseConfig } from '../../src/config/config.ts';
+import { flagsOf, isMute } from '../../src/policy/flags.ts';
+import { whoAuthenticates } from '../../src/policy/identity.ts';
+import { originOf, pushinfoOf } from '../../src/policy/origin.ts';
+
+const ALICE: Account = { name: 'alice', uid: 1000, gecos: '', groups: [] };
+const ROOT: Account = { name: 'root', uid: 0, gecos: '', groups: [] };
+/** Another account of uid 0. */
+const TOOR: Account = { ...ROOT, name: 'toor' };
+
+function configOf(lines = ''): Config {
+  const parsed = parseConfig(`[duo]\nhost=h\nikey=i\nskey=s\n${lines}\n`, { path: 'F', program: 'pam' });
+  if (!parsed.ok) throw new Error(parsed.notices.map(({ text }) => text).join());
+  return parsed.config;
+}
+
+function factsOf(more: Partial<Facts> = {}): Facts {
+  return {
+    program: 'pam',
+    service: 'login',
+    user: 'alice',
+    silent: false,
+    noConversation: false,
+    callerUid: 1000,
+    account: ALICE,
+    hostName: 'host.example.test',
+    deadline: 100_000,
+    ...more,
+  };
+}
+
+const WHO: readonly [string, Partial<Facts>, string][] = [
+  ['su to root', { service: 'su', account: ROOT, caller: ALICE }, 'alice'],
+  ['su - to root', { service: 'su-l', account: ROOT, caller: ALICE }, 'alice'],
+  ['su to another account of uid 0', { service: 'su', account: TOOR, caller: ALICE }, 'alice'],
+  [
+    'su to root by a caller without an entry',
+    { service: 'su', account: ROOT, callerUid: 7 },
+    'unknown uid 7',
+  ],
+  ['su to another user', { service: 'su', caller: ROOT }, 'alice'],
+  ['sudo', { service: 'sudo', account: ALICE, caller: ALICE }, 'alice'],
+  ['sshd as root', { service: 'sshd', account: ROOT, caller: ROOT }, 'root'],
+  ['another service with a root target', { service: 'sux', account: ROOT, caller: ALICE }, 'root'],
+];
+for (const [name, facts, expected] of WHO) {
+  test(`who authenticates: ${name}`, (t) => {
+    const who = whoAuthenticates(factsOf(facts), configOf());
+    t.is(who.kind === 'known' ? who.account.name : `unknown ${who.name}`, expected);
+    if (who.kind === 'known') t.is(who.duoUser, expected);
+  });
+}
+
+test('a user without a passwd entry is unknown', (t) => {
+  const { account: _, ...facts } = factsOf();
+  t.deepEqual(whoAuthenticates(facts, configOf()), { kind: 'unknown', name: 'alice' });
+});
+
+const said = (user: string) => `[6] Presenting GECOS-derived Duo username for 'alice': ${user}`;
+const GECOS: readonly [string, string, string, readonly string[]][] = [
+  ['', 'Alice,duo', 'alice', []],
+  ['gecos_delim = /', 'Alice,duo', 'alice', []],
+  ['send_gecos = yes', 'Alice A.,1', 'Alice A.,1', [said('Alice A.,1')]],
+  ['send_gecos = yes', '', 'alice', ["[4] Empty GECOS field for 'alice'"]],
+  ['gecos_username_pos = 2', 'Alice,duo,x', 'duo', [said('duo')]],
+  ['send_gecos = yes\ngecos_username_pos = 2', 'Alice,duo,x', 'duo', [said('duo')]],
+  ['gecos_username_pos = 3\ngecos_delim = /', 'a/b/duo', 'duo', [said('duo')]],
+  ['gecos_username_pos = 1', 'duo', 'duo', [said('duo')]],
+  ['gecos_username_pos = 2', 'Alice', 'alice', ["[7] Could not parse GECOS field for 'alice'"]],
+  ['gecos_username_pos = 2', 'Alice,,x', 'alice', ["[7] Could not parse GECOS field for 'alice'"]],
+  ['gecos_username_pos = 2', '', 'alice', ["[4] Empty GECOS field for 'alice'"]],
+  ['send_gecos = yes', 'a\u001b\nb', 'a\u001b\nb', [said('a? b')]],
+];
+for (const [lines, gecos, name, notices] of GECOS) {
+  test(`${JSON.stringify(lines)} with GECOS ${JSON.stringify(gecos)}`, (t) => {
+    const who = whoAuthenticates(factsOf({ account: { ...ALICE, gecos } }), configOf(lines));
+    if (who.kind !== 'known') return t.fail();
+    t.is(who.duoUser, name);
+    t.deepEqual(
+      who.notices.map(({ priority, text }) => `[${priority}] ${text}`),
+      notices,
+    );
+  });
+}
+
+const OWN = '192.0.2.1';
+const ORIGINS: readonly [string | undefined, boolean, string | undefined, string | undefined, boolean][] = [
+  // PAM_RHOST, fallback_local_ip, this host's address: what Duo is told, and whether there is a warning
+  ['198.51.100.7', false, OWN, '198.51.100.7', false],
+  ['2001:db8::7', false, OWN, '2001:db8::7', false],
+  ['client.example.test', false, OWN, 'client.example.test', false],
+  [undefined, false, OWN, undefined, false],
+  ['', false, OWN, undefined, false],
+  ['198.51.100.7', true, OWN, '198.51.100.7', false],
+  ['2001:db8::7', true, OWN, '2001:db8::7', false],
+  ['fe80::1%eth0', true, OWN, 'fe80::1%eth0', false],
+  ['client.example.test', true, OWN, OWN, true],
+  ['999.1.1.1', true, OWN, OWN, true],
+  [undefined, true, OWN, OWN, false],
+  ['', true, OWN, OWN, false],
+  ['client.example.test', true, undefined, 'client.example.test', false],
+  [undefined, true, undefined, undefined, false],
+];
+for (const [rhost, fallback, own, ipaddr, replaced] of ORIGINS) {
+  test(`from ${rhost ?? 'nowhere'}${fallback ? ', with fallback_local_ip' : ''}, on ${own ?? 'no address'}`, (t) => {
+    const facts = factsOf(rhost === undefined ? {} : { rhost });
+    t.deepEqual(originOf(facts, configOf(fallback ? 'fallback_local_ip = yes' : ''), own), {
+      ipaddr,
+      replaced,
+    });
+  });
+}
+
+test('the command is sent with pushinfo alone, and is never too long', (t) => {
+  const facts = factsOf({ service: 'sudo', command: '/bin/ls -l é&=' });
+  t.is(pushinfoOf(facts, configOf(), OWN), 'Server%20IP=192.0.2.1');
+  t.is(
+    pushinfoOf(facts, configOf('pushinfo = yes'), OWN),
+    'Server%20IP=192.0.2.1&Command=%2Fbin%2Fls%20-l%20%C3%A9%26%3D',
+  );
+  t.is(pushinfoOf(facts, configOf('pushinfo = yes'), undefined), 'Command=%2Fbin%2Fls%20-l%20%C3%A9%26%3D');
+  for (const unit of ['x', 'é', '\u{1f511}', '\ud800']) {
+    const long = pushinfoOf(factsOf({ command: unit.repeat(30_000) }), configOf('pushinfo = yes'), OWN);
+    t.true(long.length < 20_000 && long.length > 15_000);
+    t.notThrows(() => decodeURIComponent(long));
+  }
+});
+
+test('who can be asked, and who sees what when', (t) => {
+  const flags = (facts: Partial<Facts>, lines = '') => flagsOf(factsOf(facts), configOf(lines));
+  t.deepEqual(flags({}), { auto: false, sync: false, heldBack: false });
+  t.deepEqual(flags({}, 'autopush = yes'), { auto: true, sync: false, heldBack: false });
+  t.deepEqual(flags({ service: 'sshd' }), { auto: false, sync: true, heldBack: true });
+  t.deepEqual(flags({ silent: true }), { auto: true, sync: true, heldBack: false });
+  t.deepEqual(flags({ noConversation: true }), { auto: true, sync: true, heldBack: false });
+  for (const service of ['sudo', 'sudo-i']) t.false(isMute(factsOf({ service, silent: true })));
+  t.true(isMute(factsOf({ service: 'sudo', silent: true, noConversation: true })));
+});
