@@ -1,0 +1,153 @@
+/** Who may vouch for Duo: the pinned authorities, fact by fact, and what cafile makes of them. */
+import { createHash, X509Certificate } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { PeerCertificate } from 'node:tls';
+import test from 'ava';
+import { ANCHORS } from '../../src/duo/anchors.ts';
+import { DuoHandleError } from '../../src/duo/errors.ts';
+import { loadTrust, namesHost, pemOf } from '../../src/duo/trust.ts';
+import { makeCertificates } from '../../src/simulator/certificates.ts';
+
+/** Duo's announced set of July 2026, written down a second time: CN, last day, SHA-256. */
+const FACTS: readonly [string, string, string][] = [
+  ['Amazon Root CA 1', '2038-01-17', '8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e'],
+  ['Amazon Root CA 2', '2040-05-26', '1ba5b2aa8c65401a82960118f80bec4f62304d83cec4713a19c39c011ea46db4'],
+  ['Amazon Root CA 3', '2040-05-26', '18ce6cfe7bf14e60b2e347b8dfe868cb31d02ebb3ada271569f50343b46db3a4'],
+  ['Amazon Root CA 4', '2040-05-26', 'e35d28419ed02025cfa69038cd623962458da5c695fbdea3c22b0bfb25897092'],
+  [
+    'Starfield Services Root Certificate Authority - G2',
+    '2037-12-31',
+    '568d6905a2c88708a4b3025190edcfedb1974a606a13c6e5290fcb2ae63edab5',
+  ],
+  [
+    'DigiCert High Assurance EV Root CA',
+    '2031-11-10',
+    '7431e5f4c3c1ce4690774f0b61e05440883ba9a01ed00ba6abd7806ed3b118cf',
+  ],
+  [
+    'DigiCert TLS ECC P384 Root G5',
+    '2046-01-14',
+    '018e13f0772532cf809bd1b17281867283fc48c6e13be9c69812854a490c1b05',
+  ],
+  [
+    'DigiCert TLS RSA4096 Root G5',
+    '2046-01-14',
+    '371a00dc0533b3721a7eeb40e8419e70799d2b0a0f2c1d80693165f7cec4ad75',
+  ],
+  ['GlobalSign Root R46', '2046-03-20', '4fa3126d8d3a11d1c4855a4f807cbad6cf919d3a5a88b03bea2c6372d93c40c9'],
+  ['GlobalSign Root E46', '2046-03-20', 'cbb9c44d84b8043e1050ea31a69f514955d7bfd2e2c6b49301019ad61d9f5058'],
+  ['GTS Root R2', '2036-06-22', '8d25cd97229dbf70356bda4eb3cc734031e24cf00fafcfd32dc76eb5841c7ea8'],
+  ['GTS Root R4', '2036-06-22', '349dfa4058c5e263123b398ae795573c4e1313c83fe68f93556cd5e8031b3c7d'],
+  [
+    'IdenTrust Commercial Root CA 1',
+    '2034-01-16',
+    '5d56499be4d2e08bcfcad08a3e38723d50503bde706948e42f55603019e528ae',
+  ],
+  [
+    'Starfield Root Certificate Authority - G2',
+    '2037-12-31',
+    '2ce1cb0bf9d2f9e102993fbe215152c3b2dd0cabde1c68e5319b839154dbb7f5',
+  ],
+  [
+    'IdenTrust Commercial Root TLS ECC CA 2',
+    '2039-04-11',
+    '983d826ba9c87f653ff9e8384c5413e1d59acf19ddc9c98cecae5fdea2ac229c',
+  ],
+];
+
+test('the anchors are these, and no others', (t) => {
+  t.deepEqual(
+    ANCHORS.map(({ sha256 }) => sha256),
+    FACTS.map(([, , sha256]) => sha256),
+  );
+});
+
+for (const [index, [name, expires, sha256]] of FACTS.entries()) {
+  test(`anchor: ${name}`, (t) => {
+    const anchor = ANCHORS[index];
+    if (anchor === undefined) return t.fail();
+    const certificate = new X509Certificate(pemOf(anchor.der));
+    t.is(createHash('sha256').update(certificate.raw).digest('hex'), sha256);
+    t.is(anchor.sha256, sha256);
+    t.true(certificate.subject.split('\n').includes(`CN=${name}`));
+    t.true(anchor.name.endsWith(`CN=${name}`));
+    t.is(certificate.validToDate.toISOString().slice(0, 10), expires);
+    t.is(anchor.expires, expires);
+    t.true(certificate.ca);
+    t.true(certificate.checkIssued(certificate) && certificate.verify(certificate.publicKey));
+  });
+}
+
+test('no anchor is used up: the set is renewed a year before its last one ends', (t) => {
+  const year = 366 * 86_400_000;
+  const soon = ANCHORS.filter(({ expires }) => Date.parse(expires) - Date.now() < year);
+  for (const { name, expires } of soon) t.log(`${name} expires ${expires}: look for Duo's new set`);
+  t.true(soon.length < ANCHORS.length, 'every anchor expires within a year');
+});
+
+test("Duo's anchors are trusted where nothing else is said, and CN alone is no name there", async (t) => {
+  const trust = await loadTrust({ cafile: undefined, noverify: false });
+  if (trust.kind !== 'authorities') return t.fail();
+  t.is(trust.pem.length, FACTS.length);
+  t.is(trust.commonName, undefined);
+});
+
+test('noverify and an empty cafile trust everybody', async (t) => {
+  t.deepEqual(await loadTrust({ cafile: '', noverify: false }), { kind: 'none' });
+  t.deepEqual(await loadTrust({ cafile: '/nowhere', noverify: true }), { kind: 'none' });
+});
+
+test('cafile replaces the anchors', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'pam-duo-ts-trust-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, 'ca.pem');
+  const { ca } = await makeCertificates('good', ['a.test'], [], Date.now());
+  const load = () => loadTrust({ cafile: path, noverify: false });
+  const refused = (message: string) => t.throwsAsync(load(), { instanceOf: DuoHandleError, message });
+
+  writeFileSync(path, `# mine\n${ca}\n${ca}`);
+  const trust = await load();
+  t.true(trust.kind === 'authorities' && trust.pem.length === 2 && trust.commonName === true);
+
+  const unusable = `cafile ${path} holds no usable certificates`;
+  for (const text of [
+    '',
+    'hello',
+    ca.replace(/\n[^-]{64}/, ''),
+    `${ca}${ca.replace('MII', 'AII')}`,
+    ca.slice(0, -9),
+  ]) {
+    writeFileSync(path, text);
+    await refused(unusable);
+  }
+  rmSync(path);
+  await refused(`cafile ${path} can't be read (ENOENT)`);
+});
+
+/** What Node says of a peer, as far as names go. */
+function peer(CN: string, subjectaltname?: string): PeerCertificate {
+  const certificate = { subject: { CN }, ...(subjectaltname === undefined ? {} : { subjectaltname }) };
+  return certificate as PeerCertificate;
+}
+
+const NAMES: readonly [string, PeerCertificate, boolean, boolean][] = [
+  // host, certificate: under Duo's anchors, behind a cafile
+  ['a.test', peer('x', 'DNS:a.test'), true, true],
+  ['a.test', peer('x', 'DNS:b.test, DNS:a.test'), true, true],
+  ['api.a.test', peer('x', 'DNS:*.a.test'), true, true],
+  ['x.api.a.test', peer('x', 'DNS:*.a.test'), false, false],
+  ['192.0.2.1', peer('x', 'IP Address:192.0.2.1'), true, true],
+  ['192.0.2.1', peer('192.0.2.1', 'DNS:192.0.2.1'), false, false],
+  ['a.test', peer('a.test', 'DNS:b.test'), false, false],
+  ['a.test', peer('a.test'), false, true],
+  ['a.test', peer('a.test', 'email:a@a.test'), false, true],
+  ['a.test', peer('b.test'), false, false],
+];
+for (const [host, certificate, anchors, cafile] of NAMES) {
+  test(`is ${host} ${certificate.subject.CN} ${certificate.subjectaltname ?? ''}`, (t) => {
+    t.is(namesHost(certificate, host, {}), anchors);
+    t.is(namesHost(certificate, host, { commonName: true }), cafile);
+  });
+}
