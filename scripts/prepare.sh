@@ -33,6 +33,7 @@ iproute2:/sbin/ip
 socat:/usr/bin/socat
 libpam-duo:/usr/share/pam-configs/duo-unix
 login-duo:/usr/share/doc/login-duo/copyright
+tinyproxy-bin:/usr/bin/tinyproxy
 valgrind:/usr/bin/valgrind
 clang-format:/usr/bin/clang-format
 mandoc:/usr/bin/mandoc
