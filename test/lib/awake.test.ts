@@ -1,0 +1,60 @@
+import test from 'ava';
+import { Awake } from '../../src/lib/awake.ts';
+import type { Clock } from '../../src/lib/clock.ts';
+import { FakeClock } from './fake-clock.ts';
+
+/** A machine whose time can go by without this process being let run. */
+class FreezingClock implements Clock {
+  readonly inner = new FakeClock();
+  #frozen = 0;
+
+  now(): number {
+    return this.inner.now() + this.#frozen;
+  }
+
+  monotonic(): number {
+    return this.inner.monotonic() + this.#frozen;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return this.inner.sleep(ms, signal);
+  }
+
+  freeze(ms: number): void {
+    this.#frozen += ms;
+  }
+}
+
+test('a process that runs loses nothing', async (t) => {
+  const clock = new FreezingClock();
+  const awake = new Awake(clock);
+  await clock.inner.advance(60_000);
+  t.is(awake.lost, 0);
+  awake.stop();
+  t.is(clock.inner.sleeping, 0);
+});
+
+test('the latency of a busy machine is not counted', async (t) => {
+  const clock = new FreezingClock();
+  const awake = new Awake(clock);
+  for (let tick = 0; tick < 100; tick += 1) {
+    await clock.inner.advance(100);
+    clock.freeze(99);
+  }
+  t.is(awake.lost, 0);
+  awake.stop();
+});
+
+test('time in which it was frozen is counted, at once and for good', async (t) => {
+  const clock = new FreezingClock();
+  const awake = new Awake(clock);
+  await clock.inner.advance(1_000);
+  clock.freeze(9_000);
+  t.is(awake.lost, 8_900, 'before any timer has gone off');
+  await clock.inner.advance(1_000);
+  t.is(awake.lost, 9_000);
+  clock.freeze(2_000);
+  await clock.inner.advance(1_000);
+  t.is(awake.lost, 11_000);
+  awake.stop();
+});
