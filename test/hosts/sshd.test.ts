@@ -160,6 +160,53 @@ test('keyboard-interactive: a push that is denied', async (t) => {
   t.is((await session).status, 255);
 });
 
+test('keyboard-interactive: the code of a verified push is seen before the phone is waited for', async (t) => {
+  await startSshd(...KEYBOARD);
+  addConfig('verified_push = yes\nprompts = 1');
+  const { alice } = duo.service.users;
+  if (alice !== undefined) alice.verifiedPush = true;
+  const session = ssh('keyboard-interactive', [PASSWORD, '1', '']);
+  const push = await pending(duo);
+  t.truthy(push.code);
+  // The client has shown the code, and has been answered with Enter, before anybody has typed it into the phone.
+  const polled = async () => {
+    while (!duo.service.calls.some(({ call }) => call === 'auth_status')) await once(duo.service, 'call');
+  };
+  await polled();
+  const code = push.code ?? 'none';
+  const shown = readFileSync(`${ASK}.prompts`, 'utf8');
+  t.true(shown.includes(`Enter the code ${code} in Duo Mobile to approve this login.\nPress Enter`), shown);
+  t.false(push.approve('000'), 'another code is not approved');
+  t.true(push.approve(code));
+  t.like(await session, { status: 0, output: 'alice\n' });
+  t.is(duo.service.calls.find(({ call }) => call === 'auth')?.form['async'], '1');
+});
+
+test('keyboard-interactive: a verified push that is denied is no login', async (t) => {
+  await startSshd(...KEYBOARD);
+  addConfig('verified_push = yes\nprompts = 1');
+  const { alice } = duo.service.users;
+  if (alice !== undefined) alice.verifiedPush = true;
+  const session = ssh('keyboard-interactive', [PASSWORD, '1', '']);
+  (await pending(duo)).deny();
+  const { status, output } = await session;
+  t.is(status, 255);
+  t.notRegex(output, /^alice$/m);
+});
+
+test('keyboard-interactive: who must enrol sees where', async (t) => {
+  await startSshd(...KEYBOARD);
+  const { alice } = duo.service.users;
+  if (alice !== undefined) alice.status = 'enroll';
+  const { status, prompts } = await ssh('keyboard-interactive', [PASSWORD, '']);
+  t.is(status, 255);
+  t.regex(
+    prompts,
+    /Enroll an authentication device to proceed https:\/\/enroll\.example\.test\/portal\S+\nPress Enter to end this login: /,
+  );
+  await log.line(/sshd.*Aborted Duo login for 'alice' from 127\.0\.0\.1: User enrollment required/);
+});
+
 test('keyboard-interactive: without an engine nobody gets in', async (t) => {
   await startSshd(...KEYBOARD);
   addConfig('failmode = safe');
