@@ -1,8 +1,8 @@
-/** A host that another test ends: one login of alice's, with a push. */
+/** A host of its own, for a test that ends it or reads what it prints: one login of alice's, with a push. */
 import { loadUnix, PamStyle } from '../../src/unix/unix.ts';
 
-const { code } = await loadUnix().authenticate(
-  { service: 'duo', user: 'alice', confdir: 'test/hosts/pam.d' },
-  async (messages) => messages.map(({ style }) => (style === PamStyle.promptEchoOn ? '1' : '')),
+const [service = 'duo', confdir = 'test/hosts/pam.d'] = process.argv.slice(2);
+const { code } = await loadUnix().authenticate({ service, user: 'alice', confdir }, async (messages) =>
+  messages.map(({ style }) => (style === PamStyle.promptEchoOn ? '1' : '')),
 );
 process.exit(code);

@@ -1,0 +1,105 @@
+/** The module's arguments, its configuration as root reads it, and where its sentences go. */
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import test from 'ava';
+import type { Simulator } from '../../src/simulator/simulator.ts';
+import { PamCode } from '../../src/unix/unix.ts';
+import { addConfig, SystemLog, setUp, startDuo } from './machine.ts';
+
+const STACKS = '/tmp/stacks';
+const CONFIG = '/etc/duo/pam_duo.conf';
+let log: SystemLog;
+let duo: Simulator;
+
+test.before(async () => {
+  setUp();
+  mkdirSync(STACKS);
+  log = await SystemLog.start();
+});
+test.after.always(() => log.stop());
+test.beforeEach(async () => {
+  log.clear();
+  duo = await startDuo({ users: { alice: { phone: 'approve' } } });
+});
+test.afterEach.always(() => duo.close());
+
+/** Logs alice in through a stack of this one line, in a process of its own. */
+async function login(line: string, service = 'duo') {
+  writeFileSync(`${STACKS}/${service}`, `${line}\n`);
+  const host = spawn(process.execPath, ['test/hosts/one-login.ts', service, STACKS], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let stderr = '';
+  host.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  const code = await new Promise<number | null>((resolve) => host.once('close', resolve));
+  return { code, stderr };
+}
+
+test('every argument that is none is logged, and the login fails', async (t) => {
+  const { code } = await login(
+    'auth required pam_duo_ts.so foo conf=/etc/duo/pam_duo.conf bar=1 engine=relative',
+  );
+  t.is(code, PamCode.PAM_SERVICE_ERR);
+  for (const argument of ['foo', 'bar=1', 'engine=relative']) {
+    await log.line(new RegExp(`pam_duo_ts\\(duo:auth\\): Invalid pam_duo option: '${argument}'`));
+  }
+  t.deepEqual(duo.service.calls, []);
+});
+
+test('conf names the configuration, and debug puts the log on standard error with its priorities', async (t) => {
+  renameSync(CONFIG, '/etc/duo/elsewhere.conf');
+  const { code, stderr } = await login('auth required pam_duo_ts.so debug conf=/etc/duo/elsewhere.conf');
+  t.is(code, PamCode.PAM_SUCCESS);
+  t.is(stderr, "[6] Successful Duo login for 'alice'\n");
+  t.false(log.lines.some((line) => line.includes('Duo login')));
+});
+
+test('what is wrong with a configuration is plain on standard error, and then in the log', async (t) => {
+  addConfig('gecos_delim = ab\nfailmode = secure');
+  const { code, stderr } = await login('auth required pam_duo_ts.so');
+  t.is(code, PamCode.PAM_AUTHINFO_UNAVAIL);
+  t.is(stderr, "Invalid character option length. Character fields must be 1 character long: 'ab'\n");
+  await log.line(/Invalid pam_duo option: 'gecos_delim'/);
+  await log.line(/Parse error in \/etc\/duo\/pam_duo\.conf, line 7/);
+  await log.line(
+    /Failsecure Duo login for 'alice': the configuration in \/etc\/duo\/pam_duo\.conf can't be used/,
+  );
+});
+
+const UNUSABLE: readonly [string, () => void, RegExp][] = [
+  [
+    'is not there',
+    () => rmSync(CONFIG),
+    /Couldn't open \/etc\/duo\/pam_duo\.conf: No such file or directory/,
+  ],
+  [
+    'others may read',
+    () => chmodSync(CONFIG, 0o644),
+    /\/etc\/duo\/pam_duo\.conf must be readable only by user 'root'/,
+  ],
+  [
+    'is somebody else’s',
+    () => chownSync(CONFIG, 1000, 0),
+    /\/etc\/duo\/pam_duo\.conf must be readable only by user 'root'/,
+  ],
+];
+for (const [name, spoil, sentence] of UNUSABLE) {
+  test(`a configuration that ${name} lets nobody in`, async (t) => {
+    addConfig('failmode = safe');
+    spoil();
+    t.is((await login('auth required pam_duo_ts.so')).code, PamCode.PAM_SERVICE_ERR);
+    await log.line(sentence);
+    t.deepEqual(duo.service.calls, []);
+  });
+}
+
+test('Duo hears the canonical name of the host', async (t) => {
+  t.is(spawnSync('hostname').stdout.toString(), 'host\n');
+  t.is((await login('auth required pam_duo_ts.so')).code, PamCode.PAM_SUCCESS);
+  for (const call of ['preauth', 'auth']) {
+    const seen = duo.service.calls.find((one) => one.call === call);
+    t.is(seen?.form['hostname'], 'host.example.test');
+  }
+});
