@@ -5,7 +5,7 @@ import { connect, type SecureContext, type TLSSocket } from 'node:tls';
 import type { Clock } from '../lib/clock.ts';
 import { cleanText } from '../lib/text.ts';
 import { DuoConnectionError, DuoError, DuoLocalError } from './errors.ts';
-import { codeOf, isLocal } from './local.ts';
+import { codeOf, findShortage, isLocal } from './local.ts';
 import type { HttpProxy } from './proxy.ts';
 import { namesHost, type Trust } from './trust.ts';
 
@@ -64,7 +64,7 @@ async function addressesOf(host: string, endpoint: Endpoint, signal: AbortSignal
     return found.map(({ address }) => address);
   } catch (error) {
     signal.throwIfAborted();
-    throw asDuoError(endpoint, 'Name or service not known', error);
+    throw asDuoError(endpoint, 'Name or service not known', (await findShortage()) ?? error);
   }
 }
 

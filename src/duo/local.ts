@@ -1,4 +1,5 @@
 /** Failures that are this host's own, told from Duo's absence. */
+import { createSocket } from 'node:dgram';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 
@@ -24,9 +25,39 @@ function portsAreGone(cause: unknown): boolean {
 }
 
 function hasGlobalIpv6(): boolean {
-  return Object.values(networkInterfaces())
-    .flat()
-    .some((entry) => entry?.family === 'IPv6' && !entry.internal && entry.scopeid === 0);
+  try {
+    return Object.values(networkInterfaces())
+      .flat()
+      .some((entry) => entry?.family === 'IPv6' && !entry.internal && entry.scopeid === 0);
+  } catch {
+    // Not even that can be found out: this host is short of something.
+    return true;
+  }
+}
+
+/** About as many descriptors as the system's resolver needs at once. */
+const PROBES = 8;
+
+/**
+ * What this host is short of, if it is. The system's resolver, when it can't open its files or a socket, says that the
+ * name is not known, or to try again: whoever takes all descriptors must not get away with that.
+ */
+export async function findShortage(): Promise<unknown> {
+  const results = await Promise.allSettled(Array.from({ length: PROBES }, () => openSocket()));
+  let shortage: unknown;
+  for (const result of results) {
+    if (result.status === 'fulfilled') result.value.close();
+    else if (isLocal(result.reason)) shortage ??= result.reason;
+  }
+  return shortage;
+}
+
+function openSocket(): Promise<ReturnType<typeof createSocket>> {
+  const { promise, resolve, reject } = Promise.withResolvers<ReturnType<typeof createSocket>>();
+  const socket = createSocket('udp4');
+  socket.once('error', reject).once('listening', () => resolve(socket));
+  socket.bind(0, '127.0.0.1');
+  return promise;
 }
 
 /** The `code` of a system error; empty when there is none. */

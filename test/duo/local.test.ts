@@ -1,7 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { networkInterfaces } from 'node:os';
 import test from 'ava';
 import { asDuoError } from '../../src/duo/connect.ts';
-import { isLocal } from '../../src/duo/local.ts';
+import { findShortage, isLocal } from '../../src/duo/local.ts';
 
 function failure(code: string, address?: string): Error {
   return Object.assign(new Error('x'), { code }, address === undefined ? {} : { address });
@@ -61,4 +62,21 @@ test('EADDRNOTAVAIL says that the ports are gone, unless there is no IPv6 here a
 
 test('what is no error is nobody’s trouble', (t) => {
   for (const thing of [undefined, null, 'EMFILE', { code: 'EMFILE' }]) t.false(isLocal(thing));
+});
+
+test('a host that is short of nothing', async (t) => t.is(await findShortage(), undefined));
+
+test('a name that can’t be looked up for want of descriptors is no absence of Duo', (t) => {
+  const said = execFileSync(
+    'sh',
+    ['-c', 'ulimit -n 64; exec "$0" "$@"', process.execPath, 'test/lib/out-of-files.ts'],
+    {
+      encoding: 'utf8',
+    },
+  );
+  t.regex(said, /^without files: ERR_DUO_LOCAL this host can't open a connection: EMFILE$/m);
+  t.regex(
+    said,
+    /^with files: ERR_DUO_CONNECTION Couldn't connect to nowhere\.invalid:443: Name or service not known$/m,
+  );
 });

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import test from 'ava';
 import { Awake } from '../../src/lib/awake.ts';
 import type { Clock } from '../../src/lib/clock.ts';
@@ -57,4 +59,16 @@ test('time in which it was frozen is counted, at once and for good', async (t) =
   await clock.inner.advance(1_000);
   t.is(awake.lost, 11_000);
   awake.stop();
+});
+
+test('a real process that is stopped for a while', async (t) => {
+  const child = spawn(process.execPath, ['test/lib/stopped.ts'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.teardown(() => void child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  child.kill('SIGSTOP');
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  child.kill('SIGCONT');
+  child.stdin.end();
+  const [lost]: Buffer[] = await once(child.stdout, 'data');
+  t.true(Number(lost) >= 400, `lost ${lost}`);
 });
