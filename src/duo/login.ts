@@ -97,7 +97,13 @@ export async function duoLogin(
     const txid = await at('auth', api.authAsync(withCode, signal));
     if (code !== undefined) {
       const text = `Enter the code ${code.code} in Duo Mobile to approve this login.`;
-      const shown = await present(text, 'go on when you have', request.flags, conversation, signal);
+      const shown = await present(
+        text,
+        'Press Enter to go on when you have: ',
+        request.flags,
+        conversation,
+        signal,
+      );
       if (!shown) return { kind: 'unanswered', stage: 'prompt', message: 'Error gathering user response' };
     }
     progress.stage = 'auth_status';
@@ -148,7 +154,7 @@ async function settled(
     case 'enroll':
       await present(
         enrolment(preauth.message, preauth.portalUrl),
-        'end this login',
+        'Press Enter to end this login: ',
         flags,
         conversation,
         signal,
@@ -217,7 +223,7 @@ function announcement(factor: string): string {
 /** Shows what the user must read now: in a prompt, where status lines are held back. False when that failed. */
 async function present(
   text: string,
-  thenEnter: string,
+  enter: string,
   { heldBack }: LoginFlags,
   { prompt, status }: LoginConversation,
   signal: AbortSignal,
@@ -227,7 +233,7 @@ async function present(
     return true;
   }
   if (prompt === undefined) return false;
-  return (await ask(`${text}\nPress Enter to ${thenEnter}: `, prompt, signal)) !== undefined;
+  return (await ask(`${text}\n${enter}`, prompt, signal)) !== undefined;
 }
 
 async function poll(

@@ -113,6 +113,7 @@ test('twenty polls are enough', async (t) => {
     authStatus(WAITING),
     shows(WAITING.message),
     ...Array.from({ length: 19 }, () => authStatus(WAITING)),
+    shows(''),
   ]);
   t.deepEqual(result, { kind: 'failed', stage: 'auth_status', message: 'Authentication timed out' });
 });
