@@ -23,7 +23,7 @@ _Static_assert(BRIDGE_ENGINE_MARGIN_MS > 0 && BRIDGE_ENGINE_MARGIN_MS < BRIDGE_D
 /* The longest answer that fits its frame with room to spare. */
 #define MAX_ANSWER 8192
 
-struct login {
+struct bridge {
     const struct bridge_host *host;
     struct bridge_verdict *verdict;
     struct engine engine;
@@ -42,24 +42,24 @@ static int64_t now_ms(void) {
 }
 
 /* Ends the login without a verdict of the engine's. */
-static void fail(struct login *login, enum bridge_outcome outcome, const char *why) {
+static void fail(struct bridge *login, enum bridge_outcome outcome, const char *why) {
     login->verdict->outcome = outcome;
     login->verdict->from_engine = false;
     snprintf(login->verdict->error, sizeof login->verdict->error, "%s", why);
     login->done = true;
 }
 
-static void fail_nonsense(struct login *login, const char *what) {
+static void fail_nonsense(struct bridge *login, const char *what) {
     char why[256];
     snprintf(why, sizeof why, "the engine spoke nonsense: %s", what);
     fail(login, BRIDGE_SERVICE_ERROR, why);
 }
 
 /* The engine hung up. How it ended says what went wrong. */
-static void fail_gone(struct login *login) {
+static void fail_gone(struct bridge *login) {
     char how[160];
     char why[256];
-    engine_end(&login->engine, false, how, sizeof how);
+    login->verdict->engine_signal = engine_end(&login->engine, false, how, sizeof how);
     snprintf(why, sizeof why, "the engine ended without a verdict%s%s", how[0] == '\0' ? "" : ": ", how);
     fail(login, BRIDGE_SERVICE_ERROR, why);
 }
@@ -79,7 +79,7 @@ static int pending_signal(void) {
     return 0;
 }
 
-static void send_cancel(struct login *login, int number) {
+static void send_cancel(struct bridge *login, int number) {
     struct frame_writer frame = {0};
     frame_begin(&frame, FRAME_CANCEL);
     frame_number(&frame, TAG_SIGNAL, (uint32_t)number);
@@ -90,7 +90,7 @@ static void send_cancel(struct login *login, int number) {
 }
 
 /* Waits for the socket, a signal, or the end of patience. True: the socket is ready. */
-static bool wait_ready(struct login *login, short events) {
+static bool wait_ready(struct bridge *login, short events) {
     while (!login->done) {
         int number = pending_signal();
         if (number != 0) {
@@ -100,6 +100,13 @@ static bool wait_ready(struct login *login, short events) {
             send_cancel(login, number);
             login->verdict->signal = number;
             fail(login, BRIDGE_ABORTED, why);
+            break;
+        }
+        const struct bridge_host *host = login->host;
+        const char *abandoned = host->abandoned == NULL ? NULL : host->abandoned(host->context);
+        if (abandoned != NULL) {
+            send_cancel(login, 0);
+            fail(login, BRIDGE_ABORTED, abandoned);
             break;
         }
         struct pollfd socket = {.fd = login->engine.socket, .events = events};
@@ -120,7 +127,7 @@ static bool wait_ready(struct login *login, short events) {
 }
 
 /* False when the login is over. */
-static bool send_frame(struct login *login, struct frame_writer *frame) {
+static bool send_frame(struct bridge *login, struct frame_writer *frame) {
     size_t sent = 0;
     if (!frame_end(frame)) {
         fail(login, BRIDGE_SERVICE_ERROR, "there is no memory for this login's facts, or they are too long");
@@ -163,7 +170,7 @@ static void put_application(struct frame_writer *frame, const struct bridge_appl
     frame_number(frame, TAG_TLS_VERIFY, application->verify ? 1u : 0u);
 }
 
-static bool send_facts(struct login *login, const struct bridge_facts *facts) {
+static bool send_facts(struct bridge *login, const struct bridge_facts *facts) {
     static const enum frame_tag account_tags[4] = {TAG_ACCOUNT_NAME, TAG_ACCOUNT_GECOS, TAG_ACCOUNT_GROUP,
                                                    TAG_ACCOUNT_GROUPS_ERROR};
     static const enum frame_tag caller_tags[4] = {TAG_CALLER_NAME, TAG_CALLER_GECOS, TAG_CALLER_GROUP,
@@ -203,7 +210,7 @@ static bool send_facts(struct login *login, const struct bridge_facts *facts) {
     return sent;
 }
 
-static void answer_prompt(struct login *login, const struct frame_message *message) {
+static void answer_prompt(struct bridge *login, const struct frame_message *message) {
     struct frame_writer frame = {0};
     char *text = frame_dup(&message->text);
     char *answer = NULL;
@@ -225,14 +232,14 @@ static void answer_prompt(struct login *login, const struct frame_message *messa
     free(text);
 }
 
-static void show_status(struct login *login, const struct frame_message *message) {
+static void show_status(struct bridge *login, const struct frame_message *message) {
     char *text = frame_dup(&message->text);
     if (text != NULL)
         login->host->status(login->host->context, text);
     free(text);
 }
 
-static void write_log(struct login *login, const struct frame_message *message) {
+static void write_log(struct bridge *login, const struct frame_message *message) {
     char *text = NULL;
     if (message->channel > BRIDGE_STDERR || message->priority > LOG_DEBUG || message->priority < LOG_ERR) {
         fail_nonsense(login, "a log line of unknown kind");
@@ -245,7 +252,7 @@ static void write_log(struct login *login, const struct frame_message *message) 
     free(text);
 }
 
-static void greet(struct login *login, const struct frame_message *message) {
+static void greet(struct bridge *login, const struct frame_message *message) {
     if (login->greeted) {
         fail_nonsense(login, "a second HELLO");
     } else if (message->version != FRAME_VERSION) {
@@ -262,7 +269,7 @@ static void greet(struct login *login, const struct frame_message *message) {
     login->greeted = true;
 }
 
-static void take_verdict(struct login *login, const struct frame_message *message) {
+static void take_verdict(struct bridge *login, const struct frame_message *message) {
     struct bridge_verdict *verdict = login->verdict;
     if (message->outcome < BRIDGE_PASS || message->outcome > BRIDGE_SERVICE_ERROR || message->code > 6) {
         fail_nonsense(login, "a verdict of unknown kind");
@@ -280,7 +287,7 @@ static void take_verdict(struct login *login, const struct frame_message *messag
     login->done = true;
 }
 
-static void act_on(struct login *login, const struct frame_message *message) {
+static void act_on(struct bridge *login, const struct frame_message *message) {
     if (!login->greeted && message->type != FRAME_ENGINE_HELLO) {
         fail_nonsense(login, "no HELLO");
         return;
@@ -308,7 +315,7 @@ static void act_on(struct login *login, const struct frame_message *message) {
     }
 }
 
-static void act_on_all(struct login *login) {
+static void act_on_all(struct bridge *login) {
     while (!login->done) {
         struct frame_message message;
         const char *why;
@@ -322,7 +329,7 @@ static void act_on_all(struct login *login) {
     }
 }
 
-static void converse(struct login *login) {
+static void converse(struct bridge *login) {
     while (!login->done && wait_ready(login, POLLIN)) {
         unsigned char *room;
         size_t size = frame_room(&login->reader, &room);
@@ -339,9 +346,15 @@ static void converse(struct login *login) {
     }
 }
 
-void bridge_login(const struct bridge_facts *facts, const struct bridge_host *host, const char *engine_path,
-                  struct bridge_verdict *verdict) {
-    struct login *login = NULL;
+static void end(struct bridge *login) {
+    (void)engine_end(&login->engine, true, NULL, 0);
+    explicit_bzero(login, sizeof *login);
+    free(login);
+}
+
+struct bridge *bridge_start(const struct bridge_facts *facts, const struct bridge_host *host,
+                            const char *engine_path, struct bridge_verdict *verdict) {
+    struct bridge *login = NULL;
     char why[384];
     char message[448];
 
@@ -351,7 +364,7 @@ void bridge_login(const struct bridge_facts *facts, const struct bridge_host *ho
     login = calloc(1, sizeof *login);
     if (login == NULL) {
         snprintf(verdict->error, sizeof verdict->error, "out of memory");
-        return;
+        return NULL;
     }
     login->host = host;
     login->verdict = verdict;
@@ -360,17 +373,29 @@ void bridge_login(const struct bridge_facts *facts, const struct bridge_host *ho
     if (!engine_start(&login->engine, engine_path, why, sizeof why)) {
         snprintf(message, sizeof message, "the engine can't be started: %s", why);
         fail(login, BRIDGE_SERVICE_ERROR, message);
-        goto out;
+        goto failed;
     }
     if (login->engine.user != NULL && strcmp(login->engine.user, "duo") != 0) {
         snprintf(message, sizeof message, "there is no system user duo; the engine runs as %s",
                  login->engine.user);
         host->log(host->context, LOG_WARNING, BRIDGE_LOG, message);
     }
-    if (send_facts(login, facts))
-        converse(login);
-out:
-    engine_end(&login->engine, true, NULL, 0);
-    explicit_bzero(login, sizeof *login);
-    free(login);
+    if (!send_facts(login, facts))
+        goto failed;
+    return login;
+failed:
+    end(login);
+    return NULL;
+}
+
+void bridge_finish(struct bridge *login) {
+    converse(login);
+    end(login);
+}
+
+void bridge_login(const struct bridge_facts *facts, const struct bridge_host *host, const char *engine_path,
+                  struct bridge_verdict *verdict) {
+    struct bridge *login = bridge_start(facts, host, engine_path, verdict);
+    if (login != NULL)
+        bridge_finish(login);
 }

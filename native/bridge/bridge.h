@@ -100,6 +100,8 @@ struct bridge_host {
     char *(*prompt)(void *context, const char *text, bool echo);
     void (*status)(void *context, const char *text);
     void (*log)(void *context, int priority, enum bridge_channel channel, const char *text);
+    /* Looked at while the login waits: why nobody wants it any more, or NULL. May be NULL itself. */
+    const char *(*abandoned)(void *context);
 };
 
 struct bridge_verdict {
@@ -112,6 +114,8 @@ struct bridge_verdict {
     bool motd;
     /* The signal that ended the login; 0 for none. */
     int signal;
+    /* The signal that ended the engine, or its keeper; 0 for none. */
+    int engine_signal;
     char error[512];
 };
 
@@ -119,5 +123,12 @@ struct bridge_verdict {
  * every way out. */
 void bridge_login(const struct bridge_facts *facts, const struct bridge_host *host, const char *engine_path,
                   struct bridge_verdict *verdict);
+
+/* The same in two steps, for a host that gives up its privileges between them. bridge_start finds the engine
+ * and tells it the facts; of `host` it uses the log alone. NULL: the login is over, and the verdict says why.
+ * bridge_finish converses, and ends what bridge_start began; host and verdict must still be there. */
+struct bridge *bridge_start(const struct bridge_facts *facts, const struct bridge_host *host,
+                            const char *engine_path, struct bridge_verdict *verdict);
+void bridge_finish(struct bridge *bridge);
 
 #endif

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -236,15 +237,23 @@ static _Noreturn void child_run(const struct engine_plan *plan) {
 
 /* ---- the keeper: between host and engine ---- */
 
-static _Noreturn void keeper_wait(pid_t engine, int report_fd) {
+/* Waits for the engine's end, and brings it about when the host wants it to, or is gone: a host that has
+ * given up its privileges can't send a signal here, but its end of the report closes with it. */
+static _Noreturn void keeper_wait(pid_t engine, int report_fd, int signal_fd) {
     struct engine_report report = {STEP_ENDED, 0, 0, 0};
-    sigset_t awaited;
     siginfo_t info;
-    sigemptyset(&awaited);
-    sigaddset(&awaited, SIGCHLD);
-    sigaddset(&awaited, SIGTERM);
     for (;;) {
-        if (sigtimedwait(&awaited, NULL, NULL) == SIGTERM)
+        struct pollfd awaited[] = {{.fd = signal_fd, .events = POLLIN}, {.fd = report_fd}};
+        if (poll(awaited, 2, -1) < 0)
+            (void)kill(engine, SIGKILL);
+        if ((awaited[1].revents & POLLERR) != 0) {
+            (void)kill(engine, SIGKILL);
+            (void)waitid(P_PID, (id_t)engine, &info, WEXITED | __WALL);
+            _exit(0);
+        }
+        struct signalfd_siginfo got;
+        if ((awaited[0].revents & POLLIN) != 0 && read(signal_fd, &got, sizeof got) == (ssize_t)sizeof got &&
+            got.ssi_signo == SIGTERM)
             (void)kill(engine, SIGKILL);
         memset(&info, 0, sizeof info);
         if (waitid(P_PID, (id_t)engine, &info, WEXITED | WNOHANG | __WALL) < 0)
@@ -265,6 +274,10 @@ static _Noreturn void keeper_wait(pid_t engine, int report_fd) {
  */
 static _Noreturn void keeper_run(struct engine_plan *plan) {
     struct sigaction plain;
+    sigset_t awaited;
+    sigemptyset(&awaited);
+    sigaddset(&awaited, SIGCHLD);
+    sigaddset(&awaited, SIGTERM);
     memset(&plain, 0, sizeof plain);
     plain.sa_handler = SIG_DFL;
     (void)prctl(PR_SET_NAME, "duo-ts-keeper");
@@ -282,10 +295,14 @@ static _Noreturn void keeper_run(struct engine_plan *plan) {
         child_fail(plan, -1, STEP_START);
     /* Not a descriptor of the host's may stay open here: neither its terminal nor the engine's end of the
      * socket. */
-    unsigned int report = (unsigned int)plan->report;
-    if (!child_close(0, report - 1) || !child_close(report + 1, ~0U) || chdir("/") < 0)
+    bool good = chdir("/") == 0 && dup3(plan->report, 0, O_CLOEXEC) == 0 && child_close(1, ~0U);
+    int signals = good ? signalfd(-1, &awaited, SFD_CLOEXEC) : -1;
+    /* What it is for takes no privileges, and its host may have none soon. The change of user undoes what was
+     * set before. */
+    if (signals < 0 || (plan->drop && !child_drop(plan->uid, plan->gid)) ||
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         (void)kill(engine, SIGKILL);
-    keeper_wait(engine, plan->report);
+    keeper_wait(engine, 0, signals);
 }
 
 /* ---- the host ---- */
@@ -472,8 +489,8 @@ static void send_signal(const struct engine *engine, int number) {
         (void)kill(engine->pid, number);
 }
 
-/* True when the keeper has ended; it is gathered by this. */
-static bool reap(const struct engine *engine) {
+/* True when the keeper has ended; it is gathered by this. A signal that ended it goes to *killed_by. */
+static bool reap(const struct engine *engine, int *killed_by) {
     siginfo_t info;
     int result;
     memset(&info, 0, sizeof info);
@@ -485,6 +502,8 @@ static bool reap(const struct engine *engine) {
         if (result < 0 && errno == EINVAL)
             result = waitid(P_PID, (id_t)engine->pid, &info, WEXITED | WNOHANG | __WALL);
     } while (result < 0 && errno == EINTR);
+    if (result == 0 && info.si_pid != 0 && info.si_code != CLD_EXITED)
+        *killed_by = info.si_status;
     return result < 0 || info.si_pid != 0;
 }
 
@@ -496,9 +515,9 @@ static int64_t milliseconds_now(void) {
 
 /* Waits until the keeper has ended, but not forever: not even a killed process ends while a device holds it.
  */
-static bool reap_within(const struct engine *engine, int milliseconds) {
+static bool reap_within(const struct engine *engine, int milliseconds, int *killed_by) {
     int64_t end = milliseconds_now() + milliseconds;
-    while (!reap(engine)) {
+    while (!reap(engine, killed_by)) {
         int64_t left = end - milliseconds_now();
         if (left <= 0)
             return false;
@@ -509,40 +528,51 @@ static bool reap_within(const struct engine *engine, int milliseconds) {
     return true;
 }
 
-static void describe(const struct engine *engine, char *how, size_t how_size) {
+/* How it ended, and the signal that ended it or its keeper. */
+static int describe(const struct engine *engine, int killed_by, char *how, size_t how_size) {
     struct engine_report report;
     while (read(engine->report, &report, sizeof report) == (ssize_t)sizeof report) {
         /* What it could not do says more than how it ended. */
         if (how[0] != '\0')
             break;
-        if (report.step != STEP_ENDED)
+        if (report.step != STEP_ENDED) {
             snprintf(how, how_size, "%s: %s", step_name(report.step), strerror(report.error));
-        else if (report.code == CLD_EXITED)
+        } else if (report.code == CLD_EXITED) {
             snprintf(how, how_size, "it exited with %d", report.status);
-        else
+        } else {
             snprintf(how, how_size, "it was killed by signal %d", report.status);
+            return report.status;
+        }
     }
+    if (how[0] == '\0' && killed_by != 0)
+        snprintf(how, how_size, "its keeper was killed by signal %d", killed_by);
+    return killed_by;
 }
 
-void engine_end(struct engine *engine, bool at_once, char *how, size_t how_size) {
+int engine_end(struct engine *engine, bool at_once, char *how, size_t how_size) {
+    int killed_by = 0;
+    int result = 0;
     if (how != NULL && how_size > 0)
         how[0] = '\0';
     if (engine->pid > 0) {
-        bool reaped = !at_once && reap_within(engine, ENGINE_LEAVE_MS);
+        bool reaped = !at_once && reap_within(engine, ENGINE_LEAVE_MS, &killed_by);
         if (reaped && how != NULL)
-            describe(engine, how, how_size);
+            result = describe(engine, killed_by, how, how_size);
         if (!reaped) {
             send_signal(engine, SIGTERM);
-            reaped = reap_within(engine, ENGINE_KILL_MS);
+            /* The same, from a host that may not send signals to it. */
+            close_fd(&engine->report);
+            reaped = reap_within(engine, ENGINE_KILL_MS, &killed_by);
         }
         if (!reaped) {
             /* It takes the engine with it. */
             send_signal(engine, SIGKILL);
-            (void)reap_within(engine, ENGINE_KILL_MS);
+            (void)reap_within(engine, ENGINE_KILL_MS, &killed_by);
         }
     }
     close_fd(&engine->socket);
     close_fd(&engine->report);
     close_fd(&engine->pidfd);
     *engine = ENGINE_NONE;
+    return result;
 }

@@ -25,7 +25,7 @@ bool engine_start(struct engine *engine, const char *path, char *why, size_t why
 
 /* Ends it if it runs, and closes its descriptors. Unless at_once it may end by itself for a moment, and `how`
  * (not NULL) says how it did: "it exited with 1", "it was killed by signal 9", "it could not be executed:
- * Permission denied". */
-void engine_end(struct engine *engine, bool at_once, char *how, size_t how_size);
+ * Permission denied". Returns the signal that ended it or its keeper by itself; 0 for none. */
+int engine_end(struct engine *engine, bool at_once, char *how, size_t how_size);
 
 #endif

@@ -172,7 +172,8 @@ static int pam_code(enum bridge_outcome outcome) {
 
 static int run_login(struct module *module, const char *user) {
     struct bridge_facts facts = {.program = "pam", .user = user};
-    const struct bridge_host host = {module, host_prompt, host_status, host_log};
+    const struct bridge_host host = {
+        .context = module, .prompt = host_prompt, .status = host_status, .log = host_log};
     struct config_file config = {NULL, 0};
     struct bridge_verdict verdict = {.outcome = BRIDGE_NO_OUTCOME};
     char *host_name = NULL;

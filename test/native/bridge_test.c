@@ -49,7 +49,8 @@ static void login_path(const char *path, const char *answer, struct bridge_verdi
         .config_length = 6,
         .host_name = "host",
     };
-    const struct bridge_host host = {(void *)answer, host_prompt, host_status, host_log};
+    const struct bridge_host host = {
+        .context = (void *)answer, .prompt = host_prompt, .status = host_status, .log = host_log};
     last_log[0] = '\0';
     bridge_login(&facts, &host, path, verdict);
 }
