@@ -1,6 +1,9 @@
 /**
  * Puts the built files where a host expects them, or takes them away:
- * `node scripts/install-system.ts install|uninstall [--force]`.
+ * `node scripts/install-system.ts install [--setuid] | uninstall [--force]`.
+ *
+ * login_duo is installed without privileges: only `--setuid` makes it setuid root, which guarding other people's logins
+ * (ForceCommand) takes. One that is setuid root already stays so.
  *
  * DESTDIR stands before every path (packaging); PREFIX is /usr; SECURITYDIR is where libpam looks for modules. With
  * DESTDIR no system user is made.
@@ -16,9 +19,10 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   symlinkSync,
 } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { run } from './build.ts';
 
 const SYSTEM_USER = 'duo';
@@ -29,11 +33,12 @@ const engine = join(prefix, 'libexec/duo-ts/duo-ts');
 const command = join(prefix, 'bin/duo-ts');
 const module = join(process.env['SECURITYDIR'] ?? securityDirectory(), 'pam_duo_ts.so');
 const examples = join(prefix, 'share/doc/pam-duo-ts/pam.d');
+const launcher = join(prefix, 'sbin/login_duo');
 const pages = readdirSync('man').map((name) => ({
   from: join('man', name),
   to: join(prefix, 'share/man', `man${name.slice(-1)}`, name),
 }));
-const config = '/etc/duo/pam_duo.conf';
+const configs = ['/etc/duo/pam_duo.conf', '/etc/duo/login_duo.conf'];
 
 /** Where pam_unix.so is, there the others are. */
 function securityDirectory(): string {
@@ -64,24 +69,35 @@ function place(from: string, to: string, mode: number): void {
   say(`installed ${path}`);
 }
 
-function install(): void {
+function isSetuid(path: string): boolean {
+  const status = statSync(path, { throwIfNoEntry: false });
+  return status !== undefined && status.uid === 0 && (status.mode & 0o4000) !== 0;
+}
+
+function install(setuid: boolean): void {
   if (!existsSync('build/duo-ts')) throw new Error('nothing has been built: run `npm run build` first');
   // The same sources as in build/Release, with the installed engine's path compiled in.
   run('cmake', ['-S', '.', '-B', 'build/install', `-DDUO_TS_ENGINE=${engine}`, '-DCMAKE_BUILD_TYPE=Release']);
   run('cmake', ['--build', 'build/install']);
   place('build/duo-ts', engine, 0o755);
   place('build/install/Release/pam_duo_ts.so', module, 0o644);
+  // Taken away by an upgrade, it would refuse everybody whose login it guards.
+  const launcherMode = setuid || isSetuid(destdir + launcher) ? 0o4755 : 0o755;
+  place('build/install/Release/login_duo', launcher, launcherMode);
+  if (launcherMode !== 0o755) say(`${destdir}${launcher} is setuid root`);
   for (const { from, to } of pages) place(from, to, 0o644);
   rmSync(destdir + command, { force: true });
   mkdirSync(dirname(destdir + command), { recursive: true });
   symlinkSync(relative(dirname(command), engine), destdir + command);
   say(`installed ${destdir}${command}`);
   for (const name of readdirSync('pam.d')) place(join('pam.d', name), join(examples, name), 0o644);
-  if (existsSync(destdir + config)) say(`kept ${destdir}${config}`);
-  else place('scripts/pam_duo.conf', config, 0o600);
+  for (const config of configs) {
+    if (existsSync(destdir + config)) say(`kept ${destdir}${config}`);
+    else place(join('scripts', basename(config)), config, 0o600);
+  }
   if (destdir === '') addUser();
   say(
-    `\nNext: fill in ${config}, then add \`auth required pam_duo_ts.so\` to a file of /etc/pam.d (see ${examples}).`,
+    `\nNext: fill in ${configs[0]}, then add \`auth required pam_duo_ts.so\` to a file of /etc/pam.d (see ${examples}).`,
   );
 }
 
@@ -104,15 +120,29 @@ function stacksInUse(): string[] {
     .filter((path) => /^[^#\n]*pam_duo_ts\.so/m.test(readFileSync(path, 'utf8')));
 }
 
+/** sshd's own files that name login_duo; an authorized_keys that does is not looked for. */
+function sshdFilesInUse(): string[] {
+  const main = `${destdir}/etc/ssh/sshd_config`;
+  const directory = `${main}.d`;
+  const more = existsSync(directory) ? readdirSync(directory).map((name) => join(directory, name)) : [];
+  return [main, ...more].filter(
+    (path) => existsSync(path) && /^[^#\n]*\blogin_duo\b/m.test(readFileSync(path, 'utf8')),
+  );
+}
+
 function uninstall(force: boolean): void {
-  const inUse = stacksInUse();
-  if (inUse.length > 0 && !force) {
-    throw new Error(
-      `${inUse.join(', ')}: pam_duo_ts.so is still in use there. Without the module nobody gets in. ` +
-        'Take the lines out first (or say --force).',
-    );
+  for (const [inUse, what] of [
+    [stacksInUse(), 'pam_duo_ts.so'],
+    [sshdFilesInUse(), 'login_duo'],
+  ] as const) {
+    if (inUse.length > 0 && !force) {
+      throw new Error(
+        `${inUse.join(', ')}: ${what} is still in use there. Without it nobody gets in. ` +
+          'Take the lines out first (or say --force).',
+      );
+    }
   }
-  for (const path of [module, ...pages.map(({ to }) => to), command, engine]) {
+  for (const path of [module, launcher, ...pages.map(({ to }) => to), command, engine]) {
     rmSync(destdir + path, { force: true });
     say(`removed ${destdir}${path}`);
   }
@@ -126,15 +156,15 @@ function uninstall(force: boolean): void {
     run('userdel', [SYSTEM_USER]);
     say(`removed the system user ${SYSTEM_USER}`);
   }
-  say(`kept ${destdir}${config}`);
+  for (const config of configs) say(`kept ${destdir}${config}`);
 }
 
 const [what, option] = process.argv.slice(2);
 try {
-  if (what === 'install' && option === undefined) install();
+  if (what === 'install' && (option === undefined || option === '--setuid')) install(option === '--setuid');
   else if (what === 'uninstall' && (option === undefined || option === '--force'))
     uninstall(option === '--force');
-  else throw new Error('usage: node scripts/install-system.ts install|uninstall [--force]');
+  else throw new Error('usage: node scripts/install-system.ts install [--setuid] | uninstall [--force]');
 } catch (error) {
   process.stderr.write(`install-system: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);

@@ -25,6 +25,7 @@ if [ "$purpose" = test ]; then
   packages="$packages
 openssh-server:/usr/sbin/sshd
 openssh-client:/usr/bin/ssh
+rsync:/usr/bin/rsync
 sudo:/usr/bin/sudo
 login:/bin/login
 util-linux:/usr/bin/unshare

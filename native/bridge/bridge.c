@@ -64,8 +64,7 @@ static void fail_gone(struct bridge *login) {
     fail(login, BRIDGE_SERVICE_ERROR, why);
 }
 
-/* A signal that would end this process if the host did not hold it back; 0 for none. It is left pending. */
-static int pending_signal(void) {
+int bridge_pending_signal(void) {
     static const int numbers[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
     sigset_t pending;
     if (sigpending(&pending) < 0)
@@ -92,7 +91,7 @@ static void send_cancel(struct bridge *login, int number) {
 /* Waits for the socket, a signal, or the end of patience. True: the socket is ready. */
 static bool wait_ready(struct bridge *login, short events) {
     while (!login->done) {
-        int number = pending_signal();
+        int number = bridge_pending_signal();
         if (number != 0) {
             const char *name = sigabbrev_np(number);
             char why[64];

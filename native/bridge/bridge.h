@@ -131,4 +131,7 @@ struct bridge *bridge_start(const struct bridge_facts *facts, const struct bridg
                             const char *engine_path, struct bridge_verdict *verdict);
 void bridge_finish(struct bridge *bridge);
 
+/* A signal that would end this process if it were not held back; 0 for none. It is left pending. */
+int bridge_pending_signal(void);
+
 #endif

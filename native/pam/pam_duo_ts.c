@@ -20,6 +20,7 @@
 #include "account.h"
 #include "bridge.h"
 #include "config_file.h"
+#include "sentence.h"
 
 #define DEFAULT_CONFIG "/etc/duo/pam_duo.conf"
 #define EXPORT __attribute__((visibility("default")))
@@ -48,27 +49,11 @@ write_log(const struct module *module, int priority, const char *format, ...) {
     va_end(arguments);
 }
 
-/* What comes from outside (a user name, a host name) reaches the log without control characters. */
-static void clean(char *to, size_t size, const char *from) {
-    size_t length = 0;
-    for (; from[length] != '\0' && length + 1 < size; length++) {
-        unsigned char byte = (unsigned char)from[length];
-        to[length] = byte < 0x20 || byte == 0x7f ? '?' : from[length];
-    }
-    to[length] = '\0';
-}
-
-/* MESSAGE for 'USER'[ from HOST]: WHY */
 static void log_failure(const struct module *module, int priority, const char *message, const char *user,
                         const char *rhost, const char *why) {
-    char clean_user[256];
-    char clean_host[256];
-    char clean_why[512];
-    clean(clean_user, sizeof clean_user, user);
-    clean(clean_host, sizeof clean_host, rhost == NULL ? "" : rhost);
-    clean(clean_why, sizeof clean_why, why);
-    write_log(module, priority, "%s for '%s'%s%s: %s", message, clean_user,
-              clean_host[0] == '\0' ? "" : " from ", clean_host, clean_why);
+    char line[1200];
+    sentence_failure(line, sizeof line, message, user, rhost, why);
+    write_log(module, priority, "%s", line);
 }
 
 /* ---- what the engine asks of the host ---- */

@@ -1,0 +1,306 @@
+/* login_duo: the second factor in front of the user's shell. What takes root comes first; then this process
+ * is the caller's for good, and only then it talks to anybody. */
+#include <errno.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "account.h"
+#include "bridge.h"
+#include "config_file.h"
+#include "environment.h"
+#include "privileges.h"
+#include "sentence.h"
+#include "shell.h"
+#include "terminal.h"
+
+#define PROGRAM "login_duo"
+#define DEFAULT_CONFIG "/etc/duo/login_duo.conf"
+#define ENGINE_USER "duo"
+#define USAGE "Usage: login_duo [-v] [-c config] [-d] [-f duouser] [-h host] [prog [args...]]"
+
+struct launcher {
+    struct caller caller;
+    struct environment environment;
+    /* The caller's, for the shell. */
+    sigset_t signals;
+    const char *config_path;
+    const char *duo_user;
+    bool debug;
+    /* The remote address; empty: none is known. */
+    char client[256];
+    /* NULL: a login shell. */
+    const char *command;
+    /* Somebody sits at a terminal and can be asked. */
+    bool interactive;
+    int64_t patience_ends;
+    char *user;
+    char *shell;
+};
+
+/* ---- what is said, and where ---- */
+
+/* Debugging takes the place of the log, but not for somebody whose logins the administrator watches. */
+static bool logs(const struct launcher *launcher) {
+    return !launcher->debug || (launcher->caller.privileged && launcher->caller.uid != 0);
+}
+
+static void __attribute__((format(printf, 3, 4)))
+write_log(const struct launcher *launcher, int priority, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    char line[2048];
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    if (launcher->debug)
+        fprintf(stderr, "[%d] %s\n", priority, line);
+    if (logs(launcher))
+        syslog(LOG_AUTHPRIV | priority, "%s", line);
+}
+
+/* For the caller, and, since the caller can't mend it, for the administrator too. */
+static void complain(const struct launcher *launcher, const char *text) {
+    fprintf(stderr, "%s\n", text);
+    if (logs(launcher))
+        syslog(LOG_AUTHPRIV | LOG_ERR, "%s", text);
+}
+
+static void log_failure(const struct launcher *launcher, const struct bridge_verdict *verdict) {
+    char line[1200];
+    bool aborted = verdict->outcome == BRIDGE_ABORTED;
+    sentence_failure(line, sizeof line, aborted ? "Aborted Duo login" : "Error in Duo login", launcher->user,
+                     launcher->client, verdict->error);
+    write_log(launcher, aborted ? LOG_WARNING : LOG_ERR, "%s", line);
+    if (verdict->engine_signal != 0)
+        fprintf(stderr, "unprivileged process terminated by signal: %d\n", verdict->engine_signal);
+    else if (!aborted && !launcher->debug)
+        fprintf(stderr, "%s\n", line);
+}
+
+/* ---- what the engine asks of the host ---- */
+
+static char *host_prompt(void *context, const char *text, bool echo) {
+    const struct launcher *launcher = context;
+    return launcher->interactive ? terminal_ask(text, echo, launcher->patience_ends) : NULL;
+}
+
+static void host_status(void *context, const char *text) {
+    const struct launcher *launcher = context;
+    if (!launcher->interactive)
+        return;
+    terminal_show(text);
+    terminal_show("\n");
+}
+
+static void host_log(void *context, int priority, enum bridge_channel channel, const char *text) {
+    const struct launcher *launcher = context;
+    if (channel == BRIDGE_STDERR)
+        complain(launcher, text);
+    else
+        write_log(launcher, priority, "%s", text);
+}
+
+static const char *host_abandoned(void *context) {
+    (void)context;
+    return terminal_gone() ? "the connection is gone" : NULL;
+}
+
+/* ---- options ---- */
+
+static bool read_options(struct launcher *launcher, int argc, char **argv) {
+    const char *host = NULL;
+    int option;
+    while ((option = getopt(argc, argv, "+c:df:h:v")) != -1) {
+        switch (option) {
+        case 'c':
+            launcher->config_path = optarg;
+            break;
+        case 'd':
+            launcher->debug = true;
+            break;
+        case 'f':
+            launcher->duo_user = optarg;
+            break;
+        case 'h':
+            host = optarg;
+            break;
+        case 'v':
+            fprintf(stderr, PROGRAM " %s\n", DUO_TS_RELEASE);
+            return false;
+        default:
+            fprintf(stderr, USAGE "\n");
+            return false;
+        }
+    }
+    bool chosen = launcher->config_path != NULL || launcher->duo_user != NULL;
+    if (chosen && launcher->caller.privileged && launcher->caller.uid != 0) {
+        fprintf(stderr, "Only root may specify -c or -f\n");
+        return false;
+    }
+    if (launcher->config_path == NULL)
+        launcher->config_path = DEFAULT_CONFIG;
+    environment_client(&launcher->environment, launcher->client, sizeof launcher->client);
+    if (launcher->client[0] == '\0' && host != NULL)
+        snprintf(launcher->client, sizeof launcher->client, "%s", host);
+
+    const char *original = launcher->environment.ssh_original_command;
+    launcher->interactive = isatty(STDIN_FILENO) == 1 && original == NULL;
+    /* What the administrator wrote down comes before what the client asks for. */
+    launcher->command = argv[optind] == NULL ? original : shell_join(argv + optind);
+    if (argv[optind] != NULL && launcher->command == NULL) {
+        fprintf(stderr, PROGRAM ": out of memory\n");
+        return false;
+    }
+    return true;
+}
+
+/* ---- as root, where this program is setuid ---- */
+
+static bool find_user(struct launcher *launcher) {
+    errno = 0;
+    const struct passwd *entry = getpwuid(launcher->caller.uid);
+    if (entry == NULL) {
+        complain(launcher, "Who are you?");
+        return false;
+    }
+    launcher->user = strdup(entry->pw_name);
+    launcher->shell =
+        strdup(entry->pw_shell == NULL || entry->pw_shell[0] == '\0' ? "/bin/sh" : entry->pw_shell);
+    if (launcher->user == NULL || launcher->shell == NULL) {
+        complain(launcher, PROGRAM ": out of memory");
+        return false;
+    }
+    if (!launcher->caller.privileged)
+        return true;
+    entry = getpwnam(ENGINE_USER);
+    if (entry == NULL || entry->pw_uid == 0 || entry->pw_gid == 0) {
+        complain(launcher, "User '" ENGINE_USER "' not found");
+        return false;
+    }
+    return true;
+}
+
+/* Blocked for as long as the login lasts: the bridge and the prompt look at what is pending. */
+static bool hold_signals(struct launcher *launcher) {
+    sigset_t held;
+    sigemptyset(&held);
+    sigaddset(&held, SIGINT);
+    sigaddset(&held, SIGQUIT);
+    sigaddset(&held, SIGTERM);
+    sigaddset(&held, SIGHUP);
+    return sigprocmask(SIG_BLOCK, &held, &launcher->signals) == 0;
+}
+
+/* Reads the configuration, finds an engine and tells it what there is to know. NULL: it has been said why. */
+static struct bridge *start(struct launcher *launcher, const struct bridge_host *host,
+                            struct bridge_verdict *verdict) {
+    struct bridge_facts facts = {
+        .program = PROGRAM,
+        .service = PROGRAM,
+        .user = launcher->user,
+        .rhost = launcher->client[0] == '\0' ? NULL : launcher->client,
+        .tty = launcher->interactive ? ttyname(STDIN_FILENO) : NULL,
+        .no_conversation = !launcher->interactive,
+        .caller_uid = launcher->caller.uid,
+        .command = launcher->command,
+        .duo_user = launcher->duo_user,
+        .env_factor = launcher->environment.factor,
+        .config_path = launcher->config_path,
+    };
+    struct config_file config = {NULL, 0};
+    struct bridge *bridge = NULL;
+    char *host_name = NULL;
+    char why[512];
+
+    if (launcher->debug)
+        write_log(launcher, LOG_INFO, "Loading config file %s", launcher->config_path);
+    if (!config_file_read(&config, launcher->config_path, why, sizeof why)) {
+        complain(launcher, why);
+        goto out;
+    }
+    facts.config_text = config.text;
+    facts.config_length = config.length;
+    (void)account_by_uid(&facts.account, launcher->caller.uid);
+    /* Whoever calls is who logs in: the groups need not be told twice. */
+    facts.caller = facts.account;
+    facts.caller.groups = NULL;
+    facts.caller.group_count = 0;
+    facts.caller.groups_error = NULL;
+    host_name = account_host_name();
+    facts.host_name = host_name == NULL ? "localhost" : host_name;
+    bridge = bridge_start(&facts, host, DUO_TS_ENGINE, verdict);
+    if (bridge == NULL)
+        log_failure(launcher, verdict);
+out:
+    config_file_free(&config);
+    account_free(&facts.account);
+    free(host_name);
+    environment_forget_factor(&launcher->environment);
+    return bridge;
+}
+
+/* ---- as the caller ---- */
+
+/* Returns only when there is no login. */
+static void log_in(struct launcher *launcher) {
+    struct bridge_verdict verdict = {.outcome = BRIDGE_NO_OUTCOME};
+    const struct bridge_host host = {
+        .context = launcher,
+        .prompt = host_prompt,
+        .status = host_status,
+        .log = host_log,
+        .abandoned = host_abandoned,
+    };
+    /* A moment longer than the engine's own: it says more than this process can. */
+    launcher->patience_ends = terminal_now() + BRIDGE_DEADLINE_MS - BRIDGE_ENGINE_MARGIN_MS + 1000;
+    struct bridge *bridge = start(launcher, &host, &verdict);
+    if (bridge == NULL)
+        return;
+    if (!privileges_drop(&launcher->caller)) {
+        char why[128];
+        snprintf(why, sizeof why, "couldn't drop privileges: %s", strerror(errno));
+        complain(launcher, why);
+        /* The engine ends with this process. */
+        return;
+    }
+    environment_restore(&launcher->environment);
+    bridge_finish(bridge);
+    if (!verdict.from_engine)
+        log_failure(launcher, &verdict);
+    if (!verdict.from_engine || verdict.outcome != BRIDGE_PASS)
+        return;
+    if (verdict.motd && launcher->interactive && launcher->command == NULL)
+        shell_show_motd();
+    /* What is pending ends this process here, instead of the shell that it was not meant for. */
+    if (sigprocmask(SIG_SETMASK, &launcher->signals, NULL) < 0)
+        return;
+    shell_execute(launcher->shell, launcher->command);
+    fprintf(stderr, "%s: %s\n", launcher->shell, strerror(errno));
+}
+
+int main(int argc, char **argv) {
+    static struct launcher launcher;
+    if (argc < 1 || !terminal_secure_descriptors())
+        return EXIT_FAILURE;
+    environment_take(&launcher.environment);
+    openlog(PROGRAM, LOG_PID, LOG_AUTHPRIV);
+    if (!privileges_caller(&launcher.caller)) {
+        fprintf(stderr, PROGRAM " may be setuid to root, and to nobody else\n");
+        return EXIT_FAILURE;
+    }
+    if (!read_options(&launcher, argc, argv))
+        return EXIT_FAILURE;
+    if (!hold_signals(&launcher) || !privileges_hold(&launcher.caller)) {
+        fprintf(stderr, PROGRAM ": %s\n", strerror(errno));
+        return EXIT_FAILURE;
+    }
+    if (find_user(&launcher))
+        log_in(&launcher);
+    return EXIT_FAILURE;
+}
