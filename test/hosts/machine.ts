@@ -19,6 +19,7 @@ export const unix = loadUnix();
 
 export const PASSWORD = 'correct horse';
 const CONFIG = '/etc/duo/pam_duo.conf';
+export const LOGIN_DUO_CONFIG = '/etc/duo/login_duo.conf';
 const CA = '/etc/duo/ca.pem';
 export const ENGINE = '/usr/libexec/duo-ts/duo-ts';
 
@@ -30,13 +31,16 @@ export function run(program: string, ...args: string[]): string {
   return stdout;
 }
 
-/** Must be called first. Refuses to work on a machine that is not the private one. */
-export function setUp(): void {
+/**
+ * Must be called first. Refuses to work on a machine that is not the private one.
+ * @param options for `install-system.ts install`
+ */
+export function setUp(...options: string[]): void {
   if (run('hostname').trim() !== 'host' || !existsSync('/usr/sbin/sshd')) {
     throw new Error('these tests run inside test/hosts/enter.sh, and need openssh-server');
   }
   // Another private machine may be doing the same, with the same files to build.
-  run('flock', 'build/install.lock', process.execPath, 'scripts/install-system.ts', 'install');
+  run('flock', 'build/install.lock', process.execPath, 'scripts/install-system.ts', 'install', ...options);
   for (const user of ['alice', 'bert']) {
     run('useradd', '--create-home', '--shell', '/bin/bash', user);
     spawnSync('chpasswd', { input: `${user}:${PASSWORD}\n` });
@@ -65,24 +69,24 @@ export function useStack(name: string, service = name): void {
   copyFileSync(`pam.d/${name}`, `/etc/pam.d/${service}`);
 }
 
-/** Starts a simulated Duo and writes the host's configuration for it. */
+/** Starts a simulated Duo and writes the host's configurations for it. */
 export async function startDuo(options: SimulatorOptions = {}, more = ''): Promise<Simulator> {
   const simulator = await startSimulator(options);
   mkdirSync('/etc/duo', { recursive: true });
   writeFileSync(CA, simulator.ca);
-  writeConfig(simulator.config(CA, more));
+  for (const path of [CONFIG, LOGIN_DUO_CONFIG]) writeConfig(simulator.config(CA, more), path);
   return simulator;
 }
 
-/** The module's configuration, word by word. */
-export function writeConfig(text: string): void {
-  rmSync(CONFIG, { force: true });
-  writeFileSync(CONFIG, text, { mode: 0o600 });
+/** A configuration, the module's if not another's, word by word. */
+export function writeConfig(text: string, path = CONFIG): void {
+  rmSync(path, { force: true });
+  writeFileSync(path, text, { mode: 0o600 });
 }
 
-/** One more line for the module's configuration. */
-export function addConfig(line: string): void {
-  appendFileSync(CONFIG, `${line}\n`);
+/** One more line for a configuration. */
+export function addConfig(line: string, path = CONFIG): void {
+  appendFileSync(path, `${line}\n`);
 }
 
 /** What programs wrote to /dev/log. */

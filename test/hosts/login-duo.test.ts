@@ -1,0 +1,451 @@
+/** login_duo, setuid root, at a terminal and without one. */
+import { chmodSync, chownSync, copyFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import test from 'ava';
+import type { Simulator } from '../../src/simulator/simulator.ts';
+import { atTerminal, INSIDE, LOGIN_DUO, launch, processes, SAY_INSIDE, start, status } from './launcher.ts';
+import {
+  addConfig as addConfigTo,
+  ENGINE,
+  engines,
+  LOGIN_DUO_CONFIG,
+  pending,
+  run,
+  SystemLog,
+  setUp,
+  startDuo,
+  unix,
+  until,
+  writeConfig,
+} from './machine.ts';
+import { CTRL_C } from './terminal.ts';
+
+const ASKS = /Passcode or option \(1-3\): /;
+const PROMPT = /\$ $/;
+let log: SystemLog;
+let duo: Simulator;
+
+function addConfig(line: string): void {
+  addConfigTo(line, LOGIN_DUO_CONFIG);
+}
+
+test.before(async () => {
+  setUp('--setuid');
+  log = await SystemLog.start();
+  writeFileSync('/home/alice/.hushlogin', '');
+  writeFileSync('/home/alice/.bash_profile', "PS1='$ '\nbind 'set enable-bracketed-paste off'\n");
+});
+test.after.always(() => log.stop());
+test.beforeEach(async () => {
+  log.clear();
+  duo = await startDuo({ users: { alice: { passcodes: ['123456', '123457'] }, ally: { phone: 'approve' } } });
+});
+test.afterEach.always(async (t) => {
+  await duo.close();
+  t.deepEqual(engines(), []);
+  t.deepEqual(processes('login_duo'), []);
+  t.deepEqual(processes('duo-ts-keeper'), []);
+});
+
+function phone(does: 'approve' | 'deny' | 'ask'): void {
+  const { alice } = duo.service.users;
+  if (alice !== undefined) alice.phone = does;
+}
+
+test.serial('a passcode opens a login shell', async (t) => {
+  const terminal = atTerminal([]);
+  await terminal.shows(ASKS);
+  terminal.type('123456\n');
+  await terminal.shows(/Success\. Logging you in\.\.\./);
+  await terminal.shows(PROMPT);
+  terminal.type('echo "$0 $-"; id -un; exit 3\n');
+  const { output } = await terminal.ended();
+  t.regex(output, /^-bash \w*i\w*$/m);
+  t.regex(output, /^alice$/m);
+  t.regex(output, /^left 3$/m);
+  await log.line(/login_duo\[\d+\]: Successful Duo login for 'alice'$/);
+});
+
+test.serial('status lines come while the phone is waited for', async (t) => {
+  const terminal = atTerminal([]);
+  await terminal.shows(ASKS);
+  terminal.type('1\n');
+  await terminal.shows(/Pushed a login request to your device\.\.\./);
+  (await pending(duo)).approve();
+  await terminal.shows(PROMPT);
+  terminal.type('exit\n');
+  t.regex((await terminal.ended()).output, /^left 0$/m);
+});
+
+test.serial('what is typed ahead behind the answer is the shell’s', async (t) => {
+  const terminal = atTerminal([]);
+  await terminal.shows(ASKS);
+  terminal.type(`123456\n${SAY_INSIDE}; exit\n`);
+  const { output } = await terminal.ended();
+  t.regex(output, new RegExp(`^${INSIDE}$`, 'm'));
+});
+
+test.serial('three wrong passcodes do not, and the log names the Duo user', async (t) => {
+  const terminal = atTerminal([]);
+  for (const passcode of ['000001', '000002', '000003']) {
+    await terminal.shows(ASKS);
+    terminal.type(`${passcode}\n`);
+  }
+  const { output } = await terminal.ended();
+  t.regex(output, /^left 1$/m);
+  t.is(log.lines.filter((line) => /Failed Duo login for 'alice'/.test(line)).length, 3);
+});
+
+test.serial('an answer longer than a factor is no try, and does not reach the shell', async (t) => {
+  const terminal = atTerminal([]);
+  await terminal.shows(ASKS);
+  terminal.type(`${'1'.repeat(300)}\n`);
+  t.regex((await terminal.ended()).output, /^left 1$/m);
+  await log.line(/Error in Duo login for 'alice': Error gathering user response/);
+});
+
+test.serial('^C at the prompt: refused, and the terminal is as it was', async (t) => {
+  const terminal = atTerminal([]);
+  await terminal.shows(ASKS);
+  terminal.type(CTRL_C);
+  const { output } = await terminal.ended();
+  t.regex(output, /^left 1$/m);
+  t.regex(output, /[^-]icanon/);
+  t.regex(output, /[^-]echo /);
+  await log.line(/Aborted Duo login for 'alice': cancelled by SIGINT/);
+});
+
+test.serial('^C while the phone is waited for', async (t) => {
+  const terminal = atTerminal([]);
+  await terminal.shows(ASKS);
+  terminal.type('1\n');
+  await pending(duo);
+  terminal.type(CTRL_C);
+  t.regex((await terminal.ended()).output, /^left 1$/m);
+});
+
+test.serial('^D at the prompt', async (t) => {
+  const terminal = atTerminal([]);
+  await terminal.shows(ASKS);
+  terminal.type('\x04');
+  t.regex((await terminal.ended()).output, /^left 1$/m);
+  await log.line(/Error in Duo login for 'alice': Error gathering user response/);
+});
+
+test.serial('autopush: a push that is denied leads to the menu', async (t) => {
+  addConfig('autopush = yes');
+  const terminal = atTerminal([]);
+  await terminal.shows(/Autopushing login request to phone\.\.\./);
+  (await pending(duo)).deny();
+  await terminal.shows(ASKS);
+  terminal.type('123456\n');
+  await terminal.shows(PROMPT);
+  terminal.type('exit\n');
+  t.regex((await terminal.ended()).output, /^left 0$/m);
+});
+
+test.serial('autopush with one prompt leads nowhere else', async (t) => {
+  addConfig('autopush = yes\nprompts = 1');
+  const terminal = atTerminal([]);
+  (await pending(duo)).deny();
+  t.regex((await terminal.ended()).output, /^left 1$/m);
+});
+
+test.serial('without a terminal: one silent push, then the command', async (t) => {
+  const { finished } = start(['echo', 'a', "'b  c'", '$0']);
+  const push = await pending(duo);
+  push.approve();
+  t.like(await finished, { status: 0, stdout: 'a b  c bash\n', stderr: '' });
+});
+
+test.serial('without a terminal: a push that is denied is the end', async (t) => {
+  phone('deny');
+  t.like(await launch([SAY_INSIDE]), { status: 1, stdout: '', stderr: '' });
+  t.is(duo.service.calls.filter(({ call }) => call === 'auth').length, 1);
+});
+
+test.serial('SSH_ORIGINAL_COMMAND at a terminal asks nobody', async (t) => {
+  const terminal = atTerminal([], { env: { SSH_ORIGINAL_COMMAND: SAY_INSIDE } });
+  (await pending(duo)).approve();
+  const { output } = await terminal.ended();
+  t.regex(output, /^got in\nleft 0$/m);
+  t.notRegex(output, ASKS);
+});
+
+test.serial('the administrator’s command comes before the client’s', async (t) => {
+  phone('approve');
+  const env = { SSH_ORIGINAL_COMMAND: 'echo mine' };
+  t.is((await launch(['echo yours'], { env })).stdout, 'yours\n');
+});
+
+test.serial('the shell gets what is its user’s, as it was', async (t) => {
+  phone('approve');
+  const about = [
+    'umask',
+    'pwd',
+    'ulimit -n',
+    'grep -E "^(Sig(Ign|Blk)|NoNewPrivs|Groups|Uid|Gid)" /proc/self/status',
+    'ls /proc/$$/fd | tr "\\n" " "',
+    'echo "$MINE"; env | grep -c DUO_PASSCODE',
+  ].join('; ');
+  const before = `umask 027; ulimit -n 99; trap '' USR1 PIPE; exec 7</etc/hostname; cd /var`;
+  const settings = { before, env: { MINE: 'kept', DUO_PASSCODE: '000000' } };
+  const plain = await launch([about], {
+    ...settings,
+    program: '/bin/bash',
+    before: `${before}; set -- /bin/bash -c "$2"; unset DUO_PASSCODE`,
+  });
+  const behind = await launch([about], settings);
+  t.is(behind.stdout, plain.stdout);
+  t.regex(behind.stdout, /^0027\n\/var\n99\n/);
+  t.is(behind.status, 0);
+});
+
+test.serial('DUO_PASSCODE counts only where the configuration says so', async (t) => {
+  const env = { DUO_PASSCODE: '123456' };
+  phone('deny');
+  t.is((await launch([SAY_INSIDE], { env })).status, 1);
+  addConfig('accept_env_factor = yes');
+  t.like(await launch([`${SAY_INSIDE}; echo "\${DUO_PASSCODE-unset}"`], { env }), {
+    status: 0,
+    stdout: `${INSIDE}\nunset\n`,
+  });
+  t.like(await launch([SAY_INSIDE], { env: { DUO_PASSCODE: '999999' } }), { status: 1, stdout: '' });
+});
+
+test.serial('a wrong DUO_PASSCODE leads to the menu', async (t) => {
+  addConfig('accept_env_factor = yes');
+  const terminal = atTerminal([], { env: { DUO_PASSCODE: '999999' } });
+  await terminal.shows(/Reading \$DUO_PASSCODE\.\.\./);
+  await terminal.shows(ASKS);
+  terminal.type('123456\n');
+  await terminal.shows(PROMPT);
+  terminal.type('exit\n');
+  t.regex((await terminal.ended()).output, /^left 0$/m);
+});
+
+test.serial('the message of the day, where it is wanted and somebody reads it', async (t) => {
+  writeFileSync('/etc/motd', 'today is the day\n');
+  phone('approve');
+  addConfig('autopush = yes');
+  const shown = async (args: string[]) => {
+    const terminal = atTerminal(args);
+    if (args.length === 0) {
+      await terminal.shows(PROMPT);
+      terminal.type('exit\n');
+    }
+    return /^today is the day$/m.test((await terminal.ended()).output);
+  };
+  t.false(await shown([]));
+  addConfig('motd = yes');
+  t.true(await shown([]));
+  t.false(await shown(['true']));
+  t.is((await launch(['true'])).stdout, '');
+  writeFileSync('/etc/motd', '');
+});
+
+test.serial('where the client is: SSH_CONNECTION, else -h', async (t) => {
+  phone('approve');
+  addConfig('pushinfo = yes');
+  await launch(['-h', '192.0.2.7', 'true']);
+  await launch(['-h', '192.0.2.7', 'true'], { env: { SSH_CONNECTION: '192.0.2.9 4711 192.0.2.1 22' } });
+  const auths = duo.service.calls.filter(({ call }) => call === 'auth');
+  t.deepEqual(
+    auths.map(({ form }) => form['ipaddr']),
+    ['192.0.2.7', '192.0.2.9'],
+  );
+  t.regex(auths[0]?.form['pushinfo'] ?? '', /Command=true/);
+  await log.line(/Successful Duo login for 'alice' from 192\.0\.2\.9$/);
+});
+
+test.serial('-v, and options that are none', async (t) => {
+  t.like(await launch(['-v']), { status: 1, stdout: '', stderr: 'login_duo 0.1.0\n' });
+  const usage = 'Usage: login_duo [-v] [-c config] [-d] [-f duouser] [-h host] [prog [args...]]\n';
+  const { status, stderr } = await launch(['-x', 'true']);
+  t.is(status, 1);
+  t.true(stderr.endsWith(usage));
+});
+
+for (const args of [
+  ['-c', LOGIN_DUO_CONFIG],
+  ['-f', 'ally'],
+  ['-d', '-f', 'alice'],
+  ['-c', '/tmp/mine'],
+]) {
+  test.serial(`only root may specify ${args.join(' ')}`, async (t) => {
+    t.like(await launch([...args, SAY_INSIDE]), {
+      status: 1,
+      stdout: '',
+      stderr: 'Only root may specify -c or -f\n',
+    });
+    t.is(duo.service.calls.length, 0);
+  });
+}
+
+test.serial('root may specify both', async (t) => {
+  writeConfig(duo.config('/etc/duo/ca.pem'), '/root/other.conf');
+  rmSync(LOGIN_DUO_CONFIG);
+  t.like(await launch(['-c', '/root/other.conf', '-f', 'ally', SAY_INSIDE], { user: 'root' }), {
+    status: 0,
+    stdout: `${INSIDE}\n`,
+  });
+  await log.line(/Successful Duo login for 'root'$/);
+});
+
+test.serial('-d shows the log, and does not keep it from the administrator', async (t) => {
+  phone('approve');
+  t.is(
+    (await launch(['-d', 'true'])).stderr,
+    `[6] Loading config file ${LOGIN_DUO_CONFIG}\n[6] Successful Duo login for 'alice'\n`,
+  );
+  await log.line(/login_duo\[\d+\]: Successful Duo login for 'alice'$/);
+});
+
+test.serial('a user without an account', async (t) => {
+  t.like(await launch([SAY_INSIDE], { user: '4711' }), { status: 1, stdout: '', stderr: 'Who are you?\n' });
+});
+
+test.serial('no user duo', async (t) => {
+  const passwd = '/etc/passwd';
+  copyFileSync(passwd, '/tmp/passwd');
+  t.teardown(() => copyFileSync('/tmp/passwd', passwd));
+  run('sed', '-i', '/^duo:/d', passwd);
+  addConfig('failmode = safe');
+  t.like(await launch([SAY_INSIDE]), { status: 1, stdout: '', stderr: "User 'duo' not found\n" });
+});
+
+test.serial('configurations that are refused, whatever failmode is', async (t) => {
+  rmSync(LOGIN_DUO_CONFIG);
+  const refused = (stderr: string) => ({ status: 1, stdout: '', stderr: `${stderr}\n` });
+  t.like(await launch([SAY_INSIDE]), refused(`Couldn't open ${LOGIN_DUO_CONFIG}: No such file or directory`));
+  writeConfig(duo.config('/etc/duo/ca.pem', 'failmode = safe'), LOGIN_DUO_CONFIG);
+  chmodSync(LOGIN_DUO_CONFIG, 0o640);
+  t.like(await launch([SAY_INSIDE]), refused(`${LOGIN_DUO_CONFIG} must be readable only by user 'root'`));
+  chmodSync(LOGIN_DUO_CONFIG, 0o600);
+  chownSync(LOGIN_DUO_CONFIG, unix.userByName('alice')?.uid ?? -1, 0);
+  t.like(await launch([SAY_INSIDE]), refused(`${LOGIN_DUO_CONFIG} must be readable only by user 'root'`));
+});
+
+test.serial(
+  'configurations that are wrong: failmode decides, and standard error says what it is',
+  async (t) => {
+    const wrong = async (text: string) => {
+      writeConfig(text, LOGIN_DUO_CONFIG);
+      return launch([SAY_INSIDE]);
+    };
+    t.like(await wrong('[duo]\nfailmode = secure\n'), {
+      status: 1,
+      stdout: '',
+      stderr: `Missing host, ikey, or skey in ${LOGIN_DUO_CONFIG}\n`,
+    });
+    t.like(await wrong('[duo]\nfailmode = safe\nhots = x\n'), {
+      status: 0,
+      stdout: `${INSIDE}\n`,
+      stderr: `Invalid login_duo option: 'hots'\nParse error in ${LOGIN_DUO_CONFIG}, line 3\n`,
+    });
+    await log.line(/Failsafe Duo login for 'alice'/);
+  },
+);
+
+test.serial('Duo away: failmode decides', async (t) => {
+  duo.service.faults.add('*', { kind: 'status', status: 503 });
+  t.is((await launch([SAY_INSIDE])).stdout, `${INSIDE}\n`);
+  await log.line(/Failsafe Duo login for 'alice': HTTP 503/);
+  addConfig('failmode = secure');
+  t.like(await launch([SAY_INSIDE]), { status: 1, stdout: '' });
+  await log.line(/Failsecure Duo login for 'alice': HTTP 503/);
+});
+
+test.serial('groups, and a name from GECOS', async (t) => {
+  addConfig('groups = *,!alice');
+  t.is((await launch([SAY_INSIDE])).stdout, `${INSIDE}\n`);
+  await log.line(/User alice bypassed Duo 2FA due to user's UNIX group/);
+  writeConfig(duo.config('/etc/duo/ca.pem', 'send_gecos = yes'), LOGIN_DUO_CONFIG);
+  run('usermod', '--comment', 'ally,room 5', 'alice');
+  t.teardown(() => run('usermod', '--comment', '', 'alice'));
+  t.is((await launch([SAY_INSIDE])).stdout, `${INSIDE}\n`);
+  t.is(duo.service.calls.at(-1)?.form['username'], 'ally');
+});
+
+test.serial('without an engine nobody gets in', async (t) => {
+  addConfig('failmode = safe');
+  renameSync(ENGINE, `${ENGINE}.away`);
+  t.teardown(() => renameSync(`${ENGINE}.away`, ENGINE));
+  const { status, stdout, stderr } = await launch([SAY_INSIDE]);
+  t.like({ status, stdout }, { status: 1, stdout: '' });
+  t.regex(stderr, /Error in Duo login for 'alice': the engine can't be started/);
+  await log.line(/Error in Duo login for 'alice': the engine can't be started/);
+});
+
+test.serial('an engine that dies by a signal', async (t) => {
+  const { finished } = start([SAY_INSIDE]);
+  await pending(duo);
+  for (const pid of engines()) process.kill(pid, 'SIGKILL');
+  t.like(await finished, {
+    status: 1,
+    stdout: '',
+    stderr: 'unprivileged process terminated by signal: 9\n',
+  });
+  await log.line(
+    /Error in Duo login for 'alice': the engine ended without a verdict: it was killed by signal 9/,
+  );
+});
+
+test.serial('while the login waits, this process is its user’s for good', async (t) => {
+  const { child, finished } = start([SAY_INSIDE]);
+  const push = await pending(duo);
+  const uid = String(unix.userByName('alice')?.uid);
+  t.is(status(child.pid, 'Uid'), Array(4).fill(uid).join('\t'));
+  t.is(status(child.pid, 'Gid'), Array(4).fill(uid).join('\t'));
+  t.regex(status(child.pid, 'CapPrm'), /^0+$/);
+  const keeper = processes('duo-ts-keeper')[0];
+  const engineUser = String(unix.userByName('duo')?.uid);
+  await until(() => status(keeper, 'Uid') === Array(4).fill(engineUser).join('\t'));
+  push.approve();
+  t.is((await finished).status, 0);
+});
+
+test.serial('when nobody is left at the other end, the login ends', async (t) => {
+  const { child, finished } = start([SAY_INSIDE]);
+  await pending(duo);
+  child.stdin?.destroy();
+  child.stdout?.destroy();
+  t.is((await finished).status, 1);
+  await log.line(/Aborted Duo login for 'alice': the connection is gone/);
+});
+
+test.serial('not setuid: a user’s own account with a configuration of one’s own', async (t) => {
+  const own = '/home/alice/login_duo';
+  const config = '/home/alice/login_duo.conf';
+  copyFileSync(LOGIN_DUO, own);
+  chmodSync(own, 0o755);
+  writeConfig(duo.config('/etc/duo/ca.pem', 'failmode = secure'), config);
+  const { uid = -1, gid = -1 } = unix.userByName('alice') ?? {};
+  const settings = { program: own };
+  t.like(await launch(['-c', config, '-f', 'ally', SAY_INSIDE], settings), {
+    status: 1,
+    stderr: `Couldn't open ${config}: Permission denied\n`,
+  });
+  chownSync(config, uid, gid);
+  t.is((await launch(['-c', config, '-f', 'ally', SAY_INSIDE], settings)).stdout, `${INSIDE}\n`);
+  chmodSync(config, 0o644);
+  t.like(await launch(['-c', config, '-f', 'ally', SAY_INSIDE], settings), {
+    status: 1,
+    stderr: `${config} must be readable only by user 'alice'\n`,
+  });
+  t.like(await launch([SAY_INSIDE], settings), {
+    status: 1,
+    stderr: `Couldn't open ${LOGIN_DUO_CONFIG}: Permission denied\n`,
+  });
+});
+
+test.serial('setuid to somebody else than root', async (t) => {
+  const odd = '/tmp/odd';
+  copyFileSync(LOGIN_DUO, odd);
+  chownSync(odd, unix.userByName('bert')?.uid ?? -1, 0);
+  chmodSync(odd, 0o4755);
+  t.like(await launch([SAY_INSIDE], { program: odd }), {
+    status: 1,
+    stdout: '',
+    stderr: 'login_duo may be setuid to root, and to nobody else\n',
+  });
+});
