@@ -1,0 +1,346 @@
+/** What the caller of a setuid login_duo may try: whatever it is, there is no shell without a factor. */
+
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import test, { type ExecutionContext } from 'ava';
+import type { Simulator } from '../../src/simulator/simulator.ts';
+import { atTerminal, INSIDE, LOGIN_DUO, launch, processes, SAY_INSIDE, start, status } from './launcher.ts';
+import {
+  addConfig,
+  engines,
+  LOGIN_DUO_CONFIG,
+  pending,
+  run,
+  SystemLog,
+  setUp,
+  startDuo,
+  until,
+} from './machine.ts';
+
+const LOADED = '/tmp/loaded';
+let log: SystemLog;
+let duo: Simulator;
+
+test.before(async () => {
+  setUp('--setuid');
+  log = await SystemLog.start();
+  run('cc', '-Wall', '-o', '/usr/local/bin/intruder', 'test/hosts/intruder.c');
+  // A library and a script that leave a mark wherever they are loaded.
+  writeFileSync(
+    '/tmp/evil.c',
+    `#include <fcntl.h>
+     __attribute__((constructor)) static void mark(void) { (void)!open("${LOADED}", O_CREAT | O_WRONLY, 0666); }`,
+  );
+  run('cc', '-shared', '-fPIC', '-o', '/tmp/evil.so', '/tmp/evil.c');
+  writeFileSync('/tmp/evil.cjs', `require('fs').writeFileSync('${LOADED}', '')`);
+});
+test.after.always(() => log.stop());
+test.beforeEach(async () => {
+  log.clear();
+  rmSync(LOADED, { force: true });
+  // Duo refuses this user: whoever gets in has found a way around it.
+  duo = await startDuo({ users: { alice: { status: 'deny', passcodes: ['123456'] } } }, 'failmode = safe');
+});
+test.afterEach.always(async (t) => {
+  await duo.close();
+  await until(
+    () => engines().length + processes('login_duo').length + processes('duo-ts-keeper').length === 0,
+  );
+  t.false(existsSync(LOADED), 'something of the caller’s was loaded');
+});
+
+/** From here on a push is asked for, and nobody answers it. */
+function ask(): void {
+  const { alice } = duo.service.users;
+  if (alice !== undefined) alice.status = 'auth';
+}
+
+function isRefusal(
+  t: ExecutionContext,
+  { status, stdout }: { status: number | null; stdout: string },
+  what = '',
+): void {
+  t.not(status, 0, what);
+  t.false(stdout.includes(INSIDE), what);
+}
+
+const ENVIRONMENTS: Readonly<Record<string, NodeJS.ProcessEnv>> = {
+  'LD_PRELOAD and its like': {
+    LD_PRELOAD: '/tmp/evil.so',
+    LD_AUDIT: '/tmp/evil.so',
+    LD_LIBRARY_PATH: '/tmp',
+    GCONV_PATH: '/tmp',
+    MALLOC_TRACE: LOADED,
+  },
+  'what Node heeds': {
+    NODE_OPTIONS: '--require=/tmp/evil.cjs',
+    NODE_PATH: '/tmp',
+    NODE_EXTRA_CA_CERTS: '/etc/duo/ca.pem',
+    NODE_TLS_REJECT_UNAUTHORIZED: '0',
+    NODE_REPL_EXTERNAL_MODULE: '/tmp/evil.cjs',
+  },
+  'where Duo is': {
+    http_proxy: 'http://127.0.0.1:1',
+    https_proxy: 'http://127.0.0.1:1',
+    ALL_PROXY: 'http://127.0.0.1:1',
+    HOSTALIASES: '/tmp/aliases',
+    LOCALDOMAIN: 'nowhere.invalid',
+    RES_OPTIONS: 'attempts:0 timeout:0',
+    SSL_CERT_FILE: '/dev/null',
+    OPENSSL_CONF: '/tmp/none',
+  },
+  'who one is': {
+    HOME: '/root',
+    USER: 'root',
+    LOGNAME: 'root',
+    SHELL: '/bin/sh',
+    SUDO_USER: 'root',
+    PATH: '/tmp',
+  },
+  'how it is written': {
+    LANG: 'xx_XX.UTF-8',
+    LC_ALL: '../../tmp',
+    LANGUAGE: '%n%n',
+    TZ: ':/tmp/zone',
+    NLSPATH: '/tmp/%N',
+  },
+  'where one comes from': {
+    SSH_CONNECTION: '%s%n \n\x1b[2J',
+    SSH_CLIENT: 'x',
+    SSH_ORIGINAL_COMMAND: SAY_INSIDE,
+  },
+  'a great deal of it': Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`V${i}`, 'x'.repeat(200)])),
+  'a long client': { SSH_CONNECTION: 'a'.repeat(100_000) },
+};
+for (const [name, env] of Object.entries(ENVIRONMENTS)) {
+  test.serial(`environment: ${name}`, async (t) => {
+    // Set by the last program before login_duo, so that no other is disturbed by it.
+    const settings = Object.entries(env).map(([key, value]) => `'${key}=${value?.replaceAll("'", "'\\''")}'`);
+    const before = `exec /usr/bin/env ${settings.join(' ')} "$@"`;
+    isRefusal(t, await launch([SAY_INSIDE], { before }));
+    // Duo was asked, and not somebody in its place.
+    t.true(duo.service.calls.some(({ call }) => call === 'preauth'));
+    await log.line(/Aborted Duo login for 'alice'/);
+  });
+}
+
+test.serial('environment: a good DUO_PASSCODE that nobody asked for', async (t) => {
+  ask();
+  const { child, finished } = start([SAY_INSIDE], { env: { DUO_PASSCODE: '123456' } });
+  await pending(duo);
+  child.kill('SIGKILL');
+  isRefusal(t, await finished);
+  t.false(JSON.stringify(duo.service.calls).includes('123456'));
+});
+
+test.serial('no arguments at all, not even a name', async (t) => {
+  const perl = ['-e', `exec { '${LOGIN_DUO}' } ()`];
+  isRefusal(t, await launch(perl, { program: '/usr/bin/perl' }));
+});
+
+for (const closed of ['<&-', '>&-', '2>&-', '<&- >&-', '<&- 2>&-', '>&- 2>&-', '<&- >&- 2>&-']) {
+  test.serial(`descriptors: exec ${closed}`, async (t) => {
+    isRefusal(t, await launch([SAY_INSIDE], { before: `exec ${closed}` }));
+    await log.line(/Aborted Duo login for 'alice'/);
+  });
+}
+
+test.serial('descriptors: closed, and Duo lets in', async (t) => {
+  const { alice } = duo.service.users;
+  if (alice !== undefined) alice.status = 'allow';
+  const command = `${SAY_INSIDE} 2>/dev/null >/tmp/said`;
+  t.is((await launch([command], { before: 'exec <&- >&- 2>&-' })).status, 0);
+  t.is(readFileSync('/tmp/said', 'utf8'), `${INSIDE}\n`);
+});
+
+test.serial('descriptors: a table that is full, or nearly', async (t) => {
+  for (let free = 0; free < 16; free += 1) {
+    const fill = `ulimit -n 40; fd=3; while [ $fd -lt ${40 - free} ]; do eval "exec $fd</dev/null"; fd=$((fd + 1)); done`;
+    const before = `exec bash -c '${fill}; exec "$@"' bash "$@"`;
+    isRefusal(t, await launch([SAY_INSIDE], { before }), `${free} free`);
+  }
+});
+
+const LIMITS: Readonly<Record<string, readonly number[]>> = {
+  n: [...Array.from({ length: 32 }, (_, i) => i + 1), 48, 64, 100],
+  v: [1, 1000, 2000, 3000, 4000, 6000, 8000, 16_000, 64_000, 500_000, 2_000_000],
+  d: [0, 100, 1000, 100_000],
+  s: [16, 64, 128, 256],
+  u: [0, 1, 2],
+  f: [0, 1],
+  t: [0, 1],
+  l: [0],
+  c: [0],
+};
+for (const [option, values] of Object.entries(LIMITS)) {
+  test.serial(`limits: ulimit -${option}`, async (t) => {
+    for (const value of values) {
+      // In dash -u is -p.
+      const before = `exec bash -c 'ulimit -${option} ${value}; exec "$@"' bash "$@"`;
+      isRefusal(t, await launch([SAY_INSIDE], { before }), `ulimit -${option} ${value}`);
+    }
+  });
+}
+
+test.serial('scheduling that starves the engine is undone', async (t) => {
+  ask();
+  const before = 'exec nice -n 19 chrt --idle 0 ionice -c 3 taskset -c 0 "$@"';
+  const { child, finished } = start([SAY_INSIDE], { before });
+  await pending(duo);
+  const [engine] = engines();
+  const fields = readFileSync(`/proc/${engine}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
+  t.is(fields[16], '0', 'nice');
+  t.is(fields[38], '0', 'SCHED_OTHER');
+  t.is(status(engine, 'Cpus_allowed'), status(process.pid, 'Cpus_allowed'));
+  t.log(`${cpus().length} processors`);
+  child.kill('SIGKILL');
+  isRefusal(t, await finished);
+});
+
+/** Does something as alice. True when it worked. */
+function asAlice(...command: string[]): boolean {
+  const identity = ['--reuid', 'alice', '--regid', 'alice', '--init-groups'];
+  return spawnSync('setpriv', [...identity, ...command]).status === 0;
+}
+
+interface Login {
+  readonly launcher: number;
+  readonly keeper: number;
+  readonly engine: number;
+}
+
+async function waiting(child: { readonly pid?: number | undefined }): Promise<Login> {
+  await pending(duo);
+  await until(() => processes('duo-ts-keeper').length === 1 && engines().length === 1);
+  const [keeper = 0] = processes('duo-ts-keeper');
+  const [engine = 0] = engines();
+  return { launcher: child.pid ?? 0, keeper, engine };
+}
+
+for (const signals of [
+  ['KILL'],
+  ['STOP', 'KILL'],
+  ['TERM'],
+  ['INT'],
+  ['QUIT'],
+  ['HUP'],
+  ['ALRM'],
+  ['USR1'],
+  ['SEGV'],
+  ['XCPU'],
+  ['PIPE'],
+  ['STOP', 'TERM', 'CONT'],
+]) {
+  test.serial(`signals to login_duo while it waits: ${signals.join(', ')}`, async (t) => {
+    ask();
+    const { child, finished } = start([SAY_INSIDE]);
+    const { launcher } = await waiting(child);
+    for (const signal of signals) t.true(asAlice('kill', '-s', signal, String(launcher)));
+    isRefusal(t, await finished);
+  });
+}
+
+test.serial('signals to keeper and engine: not by this user', async (t) => {
+  ask();
+  const { child, finished } = start([SAY_INSIDE]);
+  const { keeper, engine } = await waiting(child);
+  for (const signal of ['KILL', 'STOP', 'TERM', 'INT', 'HUP', 'CONT', 'USR1']) {
+    for (const pid of [keeper, engine])
+      t.false(asAlice('kill', '-s', signal, String(pid)), `${signal} to ${pid}`);
+  }
+  for (const [, transaction] of duo.service.transactions) transaction.approve();
+  t.like(await finished, { status: 0, stdout: `${INSIDE}\n` });
+});
+
+for (const signal of ['KILL', 'TERM', 'SEGV'] as const) {
+  for (const whose of ['keeper', 'engine'] as const) {
+    // A keeper holds back what it does not expect.
+    if (whose === 'keeper' && signal === 'SEGV') continue;
+    test.serial(`root’s SIG${signal} to the ${whose} is a refusal`, async (t) => {
+      ask();
+      const { child, finished } = start([SAY_INSIDE]);
+      const login = await waiting(child);
+      process.kill(login[whose], `SIG${signal}`);
+      const ended = await finished;
+      isRefusal(t, ended);
+      t.regex(ended.stderr, /^unprivileged process terminated by signal: \d+\n$/);
+    });
+  }
+}
+
+test.serial('signals while it starts', async (t) => {
+  const script = [
+    'i=0; while [ $i -lt 40 ]; do i=$((i + 1))',
+    `${LOGIN_DUO} "$1" & pid=$!`,
+    'n=0; while [ $n -lt $((i * 40)) ]; do n=$((n + 1)); done',
+    'kill -STOP $pid; kill -s $(case $((i % 3)) in 0) echo KILL;; 1) echo TERM;; 2) echo HUP;; esac) $pid',
+    'kill -CONT $pid; done 2>/dev/null; wait',
+  ].join('\n');
+  const { stdout } = await launch(['-c', script, 'sh', SAY_INSIDE], { program: '/bin/sh' });
+  t.is(stdout, '');
+});
+
+test.serial('looking into the processes, and tracing them', async (t) => {
+  ask();
+  const { child, finished } = start([SAY_INSIDE], { env: { DUO_PASSCODE: '123456' } });
+  const login = await waiting(child);
+  const open = (pid: number) => {
+    const identity = ['--reuid', 'alice', '--regid', 'alice', '--init-groups'];
+    return spawnSync('setpriv', [...identity, 'intruder', String(pid)], { encoding: 'utf8' }).stdout;
+  };
+  const other = spawn('setpriv', ['--reuid', 'alice', '--regid', 'alice', '--init-groups', 'sleep', '1000']);
+  await once(other, 'spawn');
+  await until(() => status(other.pid, 'Name') === 'sleep');
+  t.regex(open(other.pid ?? 0), /^mem\nenviron\nmaps\n[\s\S]*ptrace\n$/, 'it knows its trade');
+  other.kill('SIGKILL');
+  for (const pid of Object.values(login)) t.is(open(pid), '');
+  t.false(
+    readFileSync(`/proc/${login.launcher}/environ`, 'latin1').includes('123456'),
+    'the factor is wiped',
+  );
+  child.kill('SIGKILL');
+  isRefusal(t, await finished);
+});
+
+test.serial('limits that are set from outside while it waits', async (t) => {
+  ask();
+  for (const limit of ['--as=1', '--data=1', '--nofile=0', '--stack=1', '--fsize=0', '--cpu=0']) {
+    const { child, finished } = start([SAY_INSIDE]);
+    const { launcher, keeper, engine } = await waiting(child);
+    asAlice('prlimit', '--pid', String(launcher), limit);
+    t.false(asAlice('prlimit', '--pid', String(keeper), limit));
+    t.false(asAlice('prlimit', '--pid', String(engine), limit));
+    t.false(asAlice('renice', '-n', '19', '-p', String(engine)));
+    for (const [, transaction] of duo.service.transactions) transaction.deny();
+    isRefusal(t, await finished, limit);
+  }
+});
+
+test.serial('without new privileges, or as a new root: no setuid, and no way in', async (t) => {
+  isRefusal(t, await launch([SAY_INSIDE], { before: 'exec setpriv --no-new-privs "$@"' }));
+  isRefusal(t, await launch([SAY_INSIDE], { before: 'exec unshare --user --map-root-user --net "$@"' }));
+  t.is(duo.service.calls.length, 0);
+});
+
+test.serial('a terminal that hangs up while it asks', async (t) => {
+  ask();
+  const terminal = atTerminal([SAY_INSIDE]);
+  await terminal.shows(/Passcode or option/);
+  const { output } = await terminal.hangUp();
+  t.false(output.includes(INSIDE));
+  await until(() => processes('login_duo').length === 0);
+});
+
+test.serial('autopush and a stopped terminal: nothing is approved by waiting', async (t) => {
+  ask();
+  addConfig('autopush = yes\nprompts = 1', LOGIN_DUO_CONFIG);
+  const { child, finished } = start([SAY_INSIDE]);
+  const { launcher } = await waiting(child);
+  asAlice('kill', '-s', 'STOP', String(launcher));
+  for (const [, transaction] of duo.service.transactions) transaction.deny();
+  await until(() => engines().length === 0);
+  asAlice('kill', '-s', 'CONT', String(launcher));
+  isRefusal(t, await finished);
+});
