@@ -138,6 +138,10 @@ static bool read_options(struct launcher *launcher, int argc, char **argv) {
             return false;
         }
     }
+    if (launcher->duo_user != NULL && launcher->duo_user[0] == '\0') {
+        fprintf(stderr, "need username to authenticate\n");
+        return false;
+    }
     bool chosen = launcher->config_path != NULL || launcher->duo_user != NULL;
     if (chosen && launcher->caller.privileged && launcher->caller.uid != 0) {
         fprintf(stderr, "Only root may specify -c or -f\n");

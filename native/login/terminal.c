@@ -92,12 +92,13 @@ static char *read_line(int64_t until) {
 char *terminal_ask(const char *text, bool echo, int64_t until) {
     struct termios before;
     bool hidden = false;
-    terminal_show(text);
     if (!echo && tcgetattr(STDIN_FILENO, &before) == 0) {
         struct termios quiet = before;
         quiet.c_lflag &= ~(tcflag_t)ECHO;
         hidden = tcsetattr(STDIN_FILENO, TCSADRAIN, &quiet) == 0;
     }
+    /* Shown when nothing typed in reply can be seen any more. */
+    terminal_show(text);
     char *answer = read_line(until);
     if (hidden)
         (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &before);

@@ -281,6 +281,14 @@ for (const args of [
   });
 }
 
+test.serial('-f without a name', async (t) => {
+  t.like(await launch(['-f', '', SAY_INSIDE], { user: 'root' }), {
+    status: 1,
+    stdout: '',
+    stderr: 'need username to authenticate\n',
+  });
+});
+
 test.serial('root may specify both', async (t) => {
   writeConfig(duo.config('/etc/duo/ca.pem'), '/root/other.conf');
   rmSync(LOGIN_DUO_CONFIG);

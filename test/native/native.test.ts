@@ -18,9 +18,11 @@ const WAYS: readonly Way[] = [
 ];
 const FAKE_ENGINE = resolve('build/test-plain/test/native/fake_engine');
 const MODULE = resolve('build/Release/pam_duo_ts.so');
+const LOGIN_DUO = resolve('build/Release/login_duo');
 const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   frame_test: ['test/fixtures/frames'],
   config_file_test: [],
+  login_test: [],
   bridge_test: [FAKE_ENGINE],
 };
 
@@ -98,4 +100,17 @@ test.serial('the module makes no threads, and leaves nothing for a thread to cle
   t.notRegex(symbols, /pthread_(?!sigmask)|thrd_|tss_|thread_atexit|__tls_get_addr/);
   const sections = spawnSync('readelf', ['-SW', MODULE], { encoding: 'utf8' }).stdout;
   t.notRegex(sections, /\.t(?:bss|data)\b/);
+});
+
+test.serial('login_duo is hardened, and brings no more than libc', (t) => {
+  const about = spawnSync('readelf', ['-hdWlW', LOGIN_DUO], { encoding: 'utf8' }).stdout;
+  t.deepEqual(
+    [...about.matchAll(/\(NEEDED\).*\[(.*)\]/g)].map(([, name]) => name),
+    ['libc.so.6'],
+  );
+  t.regex(about, /Type:\s+DYN /);
+  t.regex(about, /Flags:.*NOW.*PIE/);
+  t.regex(about, /GNU_RELRO/);
+  t.regex(about, /GNU_STACK.*RW /);
+  t.notRegex(about, /R(?:UN)?PATH/);
 });
