@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -38,12 +39,37 @@ static char *group_name(gid_t gid) {
     return name;
 }
 
+/* With less than this, a name service can fail to ask, and what it could not ask is left out in silence. */
+#define MIN_MEMORY (64UL * 1024 * 1024)
+#define MIN_FILES 16
+
+/* Who calls a setuid host has chosen its limits, and may have few groups to show by it: a group that is
+ * missing can be the one that needs a second factor. NULL, or what there is too little of. */
+static const char *lacks_room(void) {
+    static const int memory[] = {RLIMIT_AS, RLIMIT_DATA};
+    int files[MIN_FILES];
+    int opened = 0;
+    for (size_t i = 0; i < sizeof memory / sizeof *memory; i++) {
+        struct rlimit limit;
+        if (getrlimit((__rlimit_resource_t)memory[i], &limit) < 0 || limit.rlim_cur < MIN_MEMORY)
+            return "the memory limit of this process is too small";
+    }
+    while (opened < MIN_FILES && (files[opened] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) >= 0)
+        opened++;
+    for (int i = 0; i < opened; i++)
+        close(files[i]);
+    return opened == MIN_FILES ? NULL : "this process has too few descriptors left";
+}
+
 /* NULL, or why the groups could not be read. */
 static const char *read_groups(struct bridge_account *account, gid_t primary) {
     int count = 64;
     gid_t *gids = NULL;
-    const char *error = "out of memory";
+    const char *error = lacks_room();
 
+    if (error != NULL)
+        return error;
+    error = "out of memory";
     for (;;) {
         int wanted = count;
         gid_t *grown = realloc(gids, (size_t)count * sizeof *gids);

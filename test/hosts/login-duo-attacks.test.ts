@@ -172,6 +172,7 @@ const LIMITS: Readonly<Record<string, readonly number[]>> = {
   f: [0, 1],
   t: [0, 1],
   l: [0],
+  i: [0],
   c: [0],
 };
 for (const [option, values] of Object.entries(LIMITS)) {
@@ -183,6 +184,24 @@ for (const [option, values] of Object.entries(LIMITS)) {
     }
   });
 }
+
+test.serial('limits: a group that asks for a factor does not get lost', async (t) => {
+  run('groupadd', '--force', 'special');
+  run('usermod', '--append', '--groups', 'special', 'alice');
+  t.teardown(() => run('gpasswd', '--delete', 'alice', 'special'));
+  addConfig('groups = special', LOGIN_DUO_CONFIG);
+  isRefusal(t, await launch([SAY_INSIDE]));
+  // Soft limits, which the engine's start undoes: only the look-up of the groups has to do with them.
+  const fill = (free: number) =>
+    `fd=3; while [ $fd -lt ${256 - free} ]; do eval "exec $fd</dev/null"; fd=$((fd + 1)); done`;
+  const limits = ['-S -v 8000', '-S -v 16000', '-S -v 32000', '-S -d 8000', '-S -n 20'];
+  for (const limit of [...limits, ...[8, 10, 12, 14].map((free) => `-n 256; ${fill(free)}`)]) {
+    const before = `exec bash -c 'ulimit ${limit}; exec "$@"' bash "$@"`;
+    isRefusal(t, await launch([SAY_INSIDE], { before }), `ulimit ${limit}`);
+  }
+  await log.line(/Couldn't get groups for 'alice': this process has too few descriptors left/);
+  await log.line(/Couldn't get groups for 'alice': the memory limit of this process is too small/);
+});
 
 test.serial('scheduling that starves the engine is undone', async (t) => {
   ask();

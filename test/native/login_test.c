@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "check.h"
 #include "environment.h"
 #include "privileges.h"
@@ -230,6 +232,29 @@ static void test_privileges(void) {
           WEXITSTATUS(status));
 }
 
+/* A name service that can't open its files leaves groups out: that must not go unseen. */
+static void test_groups(void) {
+    struct bridge_account account;
+    CHECK(account_by_uid(&account, 0) && account.groups_error == NULL && account.group_count > 0, "%s",
+          account.groups_error);
+    account_free(&account);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct rlimit few;
+        if (getrlimit(RLIMIT_NOFILE, &few) < 0)
+            _exit(10);
+        few.rlim_cur = 16;
+        if (setrlimit(RLIMIT_NOFILE, &few) < 0)
+            _exit(10);
+        bool seen = !account_by_uid(&account, 0) || account.groups_error != NULL;
+        account_free(&account);
+        _exit(seen ? 0 : 11);
+    }
+    int status = 0;
+    CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0, "groups: %d",
+          WEXITSTATUS(status));
+}
+
 int main(void) {
     char **before = environ;
     test_environment();
@@ -240,5 +265,6 @@ int main(void) {
     test_gone();
     test_descriptors();
     test_privileges();
+    test_groups();
     return check_failures == 0 ? 0 : 1;
 }
