@@ -289,6 +289,17 @@ for (const signal of ['KILL', 'TERM', 'SEGV'] as const) {
   }
 }
 
+test.serial('an engine that is stopped does not outlive its login', async (t) => {
+  ask();
+  const { child, finished } = start([SAY_INSIDE]);
+  const { launcher, engine } = await waiting(child);
+  process.kill(engine, 'SIGSTOP');
+  // Its user's death reaches no process of another user's by a signal.
+  t.true(asAlice('kill', '-s', 'KILL', String(launcher)));
+  isRefusal(t, await finished);
+  await until(() => engines().length === 0);
+});
+
 test.serial('signals while it starts', async (t) => {
   const script = [
     'i=0; while [ $i -lt 40 ]; do i=$((i + 1))',

@@ -6,7 +6,19 @@ import { connect } from 'node:net';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import { type Finished, LOGIN_DUO, processes } from './launcher.ts';
-import { engines, pending, run, SystemLog, setUp, startDuo, unix, until, writeConfig } from './machine.ts';
+import {
+  addConfig,
+  engines,
+  LOGIN_DUO_CONFIG,
+  pending,
+  run,
+  SystemLog,
+  setUp,
+  startDuo,
+  unix,
+  until,
+  writeConfig,
+} from './machine.ts';
 import { Terminal } from './terminal.ts';
 
 const PORT = 2223;
@@ -75,8 +87,11 @@ async function startSshd(...options: string[]): Promise<void> {
     'PrintLastLog no',
     'PermitRootLogin yes',
     'AuthenticationMethods publickey',
-    'Subsystem sftp /usr/lib/openssh/sftp-server',
     ...options,
+    // The first of its kind counts.
+    ...(options.some((option) => option.startsWith('Subsystem'))
+      ? []
+      : ['Subsystem sftp /usr/lib/openssh/sftp-server']),
   ];
   writeFileSync('/tmp/sshd_config', `${lines.join('\n')}\n`);
   sshd = spawn('/usr/sbin/sshd', ['-D', '-f', '/tmp/sshd_config'], { stdio: 'ignore' });
@@ -177,6 +192,26 @@ test.serial('scp, sftp and rsync', async (t) => {
     t.is(readFileSync(`/home/alice/${name}`, 'utf8'), 'content\n', name);
     rmSync(`/home/alice/${name}`);
   }
+});
+
+test.serial('internal-sftp is no program that a shell could run', async (t) => {
+  await startSshd(FORCED, 'Subsystem sftp internal-sftp');
+  approveAll();
+  writeFileSync('/tmp/batch', 'put /tmp/file internal\n');
+  const { finished } = client('sftp', ...OPTIONS, '-P', String(PORT), '-b', '/tmp/batch', 'alice@127.0.0.1');
+  t.not((await finished).status, 0);
+  t.throws(() => readFileSync('/home/alice/internal'), { code: 'ENOENT' });
+});
+
+test.serial('a passcode that the client sends as DUO_PASSCODE', async (t) => {
+  await startSshd(FORCED, 'AcceptEnv DUO_PASSCODE');
+  addConfig('accept_env_factor = yes', LOGIN_DUO_CONFIG);
+  const send = (passcode: string) => ssh('alice', '-o', `SetEnv=DUO_PASSCODE=${passcode}`, 'env').finished;
+  const { status, stdout } = await send('123456');
+  t.is(status, 0);
+  t.regex(stdout, /^SSH_CONNECTION=127\.0\.0\.1 /m);
+  t.notRegex(stdout, /DUO_PASSCODE/);
+  t.like(await send('123456'), { status: 1, stdout: '' }, 'it is used up');
 });
 
 test.serial('a push that is denied', async (t) => {

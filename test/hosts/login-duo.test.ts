@@ -1,5 +1,15 @@
 /** login_duo, setuid root, at a terminal and without one. */
-import { chmodSync, chownSync, copyFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import { atTerminal, INSIDE, LOGIN_DUO, launch, processes, SAY_INSIDE, start, status } from './launcher.ts';
@@ -185,7 +195,7 @@ test.serial('the shell gets what is its user’s, as it was', async (t) => {
     'ulimit -n',
     'grep -E "^(Sig(Ign|Blk)|NoNewPrivs|Groups|Uid|Gid)" /proc/self/status',
     'ls /proc/$$/fd | tr "\\n" " "',
-    'echo "$MINE"; env | grep -c DUO_PASSCODE',
+    'echo "$MINE"; ! env | grep DUO_PASSCODE',
   ].join('; ');
   const before = `umask 027; ulimit -n 99; trap '' USR1 PIPE; exec 7</etc/hostname; cd /var`;
   const settings = { before, env: { MINE: 'kept', DUO_PASSCODE: '000000' } };
@@ -456,4 +466,38 @@ test.serial('setuid to somebody else than root', async (t) => {
     stdout: '',
     stderr: 'login_duo may be setuid to root, and to nobody else\n',
   });
+});
+
+test.serial('installation: setuid only when asked for, and then it stays', async (t) => {
+  const DESTDIR = '/tmp/destination';
+  const path = `${DESTDIR}${LOGIN_DUO}`;
+  const script = (...args: string[]) =>
+    run(
+      'env',
+      `DESTDIR=${DESTDIR}`,
+      'flock',
+      'build/install.lock',
+      process.execPath,
+      'scripts/install-system.ts',
+      ...args,
+    );
+  const mode = () => statSync(path).mode & 0o7777;
+  script('install');
+  t.is(mode(), 0o755);
+  script('install', '--setuid');
+  t.is(mode(), 0o4755);
+  script('install');
+  t.is(mode(), 0o4755, 'an upgrade');
+  mkdirSync(`${DESTDIR}/etc/ssh/sshd_config.d`, { recursive: true });
+  writeFileSync(
+    `${DESTDIR}/etc/ssh/sshd_config.d/duo.conf`,
+    `Match Group staff\n  ForceCommand ${LOGIN_DUO}\n`,
+  );
+  t.throws(() => script('uninstall'), {
+    message: /sshd_config\.d\/duo\.conf: login_duo is still in use there/,
+  });
+  t.is(mode(), 0o4755);
+  script('uninstall', '--force');
+  t.false(existsSync(path));
+  rmSync(DESTDIR, { recursive: true });
 });
