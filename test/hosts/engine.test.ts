@@ -89,6 +89,8 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     const host = spawn(process.execPath, ['test/hosts/one-login.ts'], { stdio: 'ignore' });
     const push = await pending(duo);
     t.is(engines().length, 1);
+    // The first poll is answered at once, the second waits for the phone.
+    await until(() => duo.service.calls.filter(({ call }) => call === 'auth_status').length === 2);
     const polls = duo.service.calls.length;
     host.kill(signal);
     await once(host, 'exit');
