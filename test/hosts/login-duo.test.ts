@@ -5,6 +5,7 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -466,6 +467,30 @@ test.serial('setuid to somebody else than root', async (t) => {
     stdout: '',
     stderr: 'login_duo may be setuid to root, and to nobody else\n',
   });
+});
+
+// Errors begin with ==; what valgrind has to say of system calls that it does not know begins with --.
+test.serial('no memory error, whether one gets in or not', async (t) => {
+  // valgrind runs no setuid program.
+  copyFileSync(LOGIN_DUO, '/root/login_duo');
+  chmodSync('/root/login_duo', 0o755);
+  const report = '/tmp/valgrind.log';
+  const options = [
+    '--quiet',
+    '--leak-check=full',
+    '--show-leak-kinds=definite',
+    '--child-silent-after-fork=yes',
+  ];
+  const valgrind = (...args: string[]) =>
+    launch([...options, `--log-file=${report}`, '/root/login_duo', ...args], {
+      user: 'root',
+      program: '/usr/bin/valgrind',
+    });
+  t.like(await valgrind('-f', 'ally', SAY_INSIDE), { status: 0, stdout: `${INSIDE}\n` });
+  t.notRegex(readFileSync(report, 'utf8'), /^==/m);
+  phone('deny');
+  t.is((await valgrind('-f', 'alice', SAY_INSIDE)).status, 1);
+  t.notRegex(readFileSync(report, 'utf8'), /^==/m);
 });
 
 test.serial('installation: setuid only when asked for, and then it stays', async (t) => {
