@@ -269,6 +269,10 @@ enum frame_result frame_next(struct frame_reader *reader, struct frame_message *
     return *why == NULL ? FRAME_COMPLETE : FRAME_NONSENSE;
 }
 
+bool frame_is_text(const char *value) {
+    return is_text((const unsigned char *)value, strlen(value));
+}
+
 char *frame_dup(const struct frame_text_field *text) {
     char *copy = malloc(text->length + 1);
     if (copy == NULL)

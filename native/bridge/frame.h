@@ -7,9 +7,10 @@
 #include <stdint.h>
 
 #define FRAME_VERSION 1
-#define FRAME_MAX_FACTS 262144
+#define FRAME_MAX_FACTS 1048576
 #define FRAME_MAX 16384
 #define FRAME_MAX_CONFIG 65536
+#define FRAME_MAX_AUTHORITIES 917504
 
 enum frame_type {
     FRAME_HOST_HELLO = 1,
@@ -128,6 +129,9 @@ void frame_arrived(struct frame_reader *reader, size_t length);
 /* Takes the next frame apart. The message is good until the reader is used again. On FRAME_NONSENSE *why says
  * what is wrong. */
 enum frame_result frame_next(struct frame_reader *reader, struct frame_message *message, const char **why);
+
+/* True when a C string is UTF-8, as a text that is sent must be. */
+bool frame_is_text(const char *value);
 
 /* A text as a C string, to be freed; NULL when there is no memory. An absent text is "". */
 char *frame_dup(const struct frame_text_field *text);

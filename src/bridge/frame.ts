@@ -9,7 +9,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** The largest `length` of a frame that the host sends: that of FACTS. */
-export const MAX_HOST_FRAME = 262_144;
+export const MAX_HOST_FRAME = 1_048_576;
 
 /** The largest `length` of any other frame. */
 export const MAX_FRAME = 16_384;
