@@ -1,0 +1,101 @@
+#include "terminal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct terminal {
+    int input;
+    int output;
+    /* The descriptors are the terminal's own, not the program's. */
+    bool own;
+};
+
+static struct terminal terminal_open(void) {
+    int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (fd >= 0)
+        return (struct terminal){fd, fd, true};
+    /* What the program has printed comes first. */
+    (void)fflush(stdout);
+    return (struct terminal){STDIN_FILENO, STDOUT_FILENO, false};
+}
+
+static void terminal_close(const struct terminal *terminal) {
+    if (terminal->own)
+        close(terminal->input);
+}
+
+static bool write_all(int fd, const char *text) {
+    size_t left = strlen(text);
+    while (left > 0) {
+        ssize_t step = write(fd, text, left);
+        if (step < 0 && errno == EINTR)
+            continue;
+        if (step < 0)
+            return false;
+        text += step;
+        left -= (size_t)step;
+    }
+    return true;
+}
+
+/* Nobody at the other end of standard output is an error here, and no signal for the program. */
+static bool put(int fd, const char *text) {
+    const struct timespec now = {0, 0};
+    sigset_t pipe_signal;
+    sigset_t pending;
+    sigset_t before;
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    sigemptyset(&pending);
+    (void)sigpending(&pending);
+    if (pthread_sigmask(SIG_BLOCK, &pipe_signal, &before) != 0)
+        return false;
+    bool written = write_all(fd, text);
+    if (!written && errno == EPIPE && sigismember(&pending, SIGPIPE) == 0)
+        (void)sigtimedwait(&pipe_signal, NULL, &now);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return written;
+}
+
+/* One line without its end. Byte by byte: what stands behind it is the program's. */
+static bool get(int fd, char *buf, size_t bufsz) {
+    size_t length = 0;
+    for (;;) {
+        char byte;
+        ssize_t step = read(fd, &byte, 1);
+        if (step < 0 && errno == EINTR)
+            continue;
+        if (step < 0 || (step == 0 && length == 0))
+            return false;
+        if (step == 0 || byte == '\n')
+            break;
+        /* The rest of a line that is too long is read all the same, or the next prompt would find it. */
+        if (length + 1 < bufsz)
+            buf[length++] = byte;
+    }
+    buf[length] = '\0';
+    return true;
+}
+
+char *terminal_prompt(void *conv_arg, const char *prompt, char *buf, size_t bufsz) {
+    struct terminal terminal = terminal_open();
+    (void)conv_arg;
+    bool answered = put(terminal.output, prompt) && get(terminal.input, buf, bufsz);
+    terminal_close(&terminal);
+    return answered ? buf : NULL;
+}
+
+void terminal_status(void *conv_arg, const char *msg) {
+    struct terminal terminal = terminal_open();
+    (void)conv_arg;
+    if (put(terminal.output, msg))
+        (void)put(terminal.output, "\n");
+    terminal_close(&terminal);
+}
