@@ -69,6 +69,10 @@ char *authorities_read(const char *path) {
     }
     text[length] = '\0';
     done = strlen(text) == length && authorities_usable(text, &why);
+    /* A handle lives long: it keeps no more than it needs. */
+    char *fitting = done ? realloc(text, length + 1) : NULL;
+    if (fitting != NULL)
+        text = fitting;
 out:
     if (fd >= 0)
         close(fd);

@@ -133,6 +133,8 @@ EXPORT duo_code_t duo_login(duo_t *d, const char *username, const char *client_i
         return fail(d, DUO_CLIENT_ERROR, "need the application's API host to authenticate: see duo_set_host");
     if ((flags & ~(DUO_FLAG_SYNC | DUO_FLAG_AUTO)) != 0)
         return fail(d, DUO_CLIENT_ERROR, "unknown flags: %#x", (unsigned int)flags);
+    if (d->prompt == NULL && (flags & DUO_FLAG_AUTO) == 0)
+        return fail(d, DUO_CLIENT_ERROR, "need a conv_prompt or DUO_FLAG_AUTO: nobody can be asked");
     const char *name = not_a_text(d, username);
     if (name != NULL)
         return fail(d, DUO_CLIENT_ERROR, "%s is no UTF-8", name);

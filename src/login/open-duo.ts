@@ -1,29 +1,45 @@
-/** From a configuration to the Duo application that it names. */
+/** From a configuration, or from what a program says itself, to the Duo application that it names. */
 import type { Config, ConfigSource } from '../config/config.ts';
 import type { DuoApi } from '../duo/api.ts';
 import { createClient } from '../duo/client.ts';
 import { parseProxy } from '../duo/proxy.ts';
-import { loadTrust } from '../duo/trust.ts';
+import { authoritiesIn, loadTrust, type Trust } from '../duo/trust.ts';
 import { systemClock } from '../lib/clock.ts';
 import { RELEASE } from '../lib/release.ts';
 
-/** How each program calls itself towards Duo. */
+/** Which application, how to reach it, and whom to trust. A Config is one of these. */
+export interface DuoSettings
+  extends Pick<
+    Config,
+    'host' | 'port' | 'ikey' | 'skey' | 'cafile' | 'noverify' | 'httpProxy' | 'httpsTimeout'
+  > {
+  /** PEM texts that replace Duo's authorities, where no cafile does. */
+  readonly authorities?: string;
+}
+
+/** A program that names itself towards Duo, as `progname/1.0`. */
+export interface Product {
+  readonly product: string;
+}
+
+/** How each program of ours calls itself towards Duo. */
 const AGENTS = { pam: 'pam_duo_ts', login_duo: 'login_duo_ts' } as const;
 
 /**
  * Opens it. Files are read here for the last time in a login: from then on the engine may read none.
  * @param notify is told of waits that the user should know of
  * @param program on whose behalf
- * @throws DuoHandleError when cafile or http_proxy can't be used
+ * @throws DuoHandleError when cafile, the authorities or http_proxy can't be used
  */
 export async function openDuo(
-  config: Config,
+  settings: DuoSettings,
   notify: (text: string) => void,
-  program: ConfigSource['program'],
+  program: ConfigSource['program'] | Product,
 ): Promise<DuoApi> {
-  const { host, port, ikey, skey, httpProxy, httpsTimeout } = config;
-  const trust = await loadTrust(config);
+  const { host, port, ikey, skey, httpProxy, httpsTimeout } = settings;
+  const trust = await trustOf(settings);
   const proxy = httpProxy === undefined ? {} : { proxy: parseProxy(httpProxy) };
+  const product = typeof program === 'string' ? `${AGENTS[program]}/${RELEASE}` : program.product;
   const platform = `${process.arch}-${process.platform}`;
   return createClient({
     host,
@@ -33,8 +49,14 @@ export async function openDuo(
     trust,
     ...proxy,
     timeout: httpsTimeout * 1000,
-    userAgent: `${AGENTS[program]}/${RELEASE} (${platform}) libduo/${RELEASE}`,
+    userAgent: `${product} (${platform}) libduo/${RELEASE}`,
     clock: systemClock,
     notify,
   });
+}
+
+async function trustOf(settings: DuoSettings): Promise<Trust> {
+  const { authorities, noverify } = settings;
+  if (authorities === undefined || noverify) return loadTrust(settings);
+  return authoritiesIn(authorities, 'the text of the certificate authorities');
 }
