@@ -49,6 +49,23 @@ static void send_verdict(uint32_t outcome) {
     send_frame(&frame);
 }
 
+static void send_code(uint32_t outcome, uint32_t code) {
+    struct frame_writer frame = {0};
+    frame_begin(&frame, FRAME_VERDICT);
+    frame_number(&frame, TAG_OUTCOME, outcome);
+    frame_number(&frame, TAG_CODE, code);
+    frame_text(&frame, TAG_STAGE, "auth");
+    frame_text(&frame, TAG_ERROR, "because");
+    send_frame(&frame);
+}
+
+static void send_status(const char *text) {
+    struct frame_writer frame = {0};
+    frame_begin(&frame, FRAME_STATUS);
+    frame_text(&frame, TAG_TEXT, text);
+    send_frame(&frame);
+}
+
 static void send_prompt(void) {
     struct frame_writer frame = {0};
     frame_begin(&frame, FRAME_PROMPT);
@@ -130,6 +147,16 @@ int main(void) {
     send_hello(FRAME_VERSION);
     if (strcmp(mode, "hello-exit") == 0)
         return 0;
+    unsigned outcome;
+    unsigned code;
+    if (sscanf(mode, "code-%u-%u", &outcome, &code) == 2) {
+        send_code(outcome, code);
+        return pause();
+    }
+    if (strcmp(mode, "talk") == 0) {
+        send_status("look here");
+        send_log(3, "for the log");
+    }
     if (strcmp(mode, "hello-abort") == 0)
         abort();
     if (strcmp(mode, "hello-hang") == 0)
@@ -159,7 +186,7 @@ int main(void) {
         send_verdict((uint32_t)strtoul(mode + 8, NULL, 10));
     else if (strcmp(mode, "log-priority") == 0)
         send_log(0, "panic");
-    else if (strcmp(mode, "prompt") == 0) {
+    else if (strcmp(mode, "prompt") == 0 || strcmp(mode, "talk") == 0) {
         send_prompt();
         send_verdict(answered("open sesame") ? 1 : 3);
     } else if (strcmp(mode, "prompt-exit") == 0) {

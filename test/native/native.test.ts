@@ -24,6 +24,7 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   config_file_test: [],
   login_test: [],
   bridge_test: [FAKE_ENGINE],
+  libduo_test: [FAKE_ENGINE],
 };
 
 function build({ directory, options }: Way): void {
