@@ -45,7 +45,8 @@ void duo_set_host(duo_t *d, const char *hostname);
 /* Zero: no certificate is verified, so that whoever can answer in Duo's place can let anybody in. */
 void duo_set_ssl_verify(duo_t *d, int verify);
 
-/* Authenticates a user. client_ip NULL is the local host; command NULL is none. */
+/* Authenticates a user. client_ip NULL is the local host, "" a client that is not known; command NULL is
+ * none. */
 duo_code_t duo_login(duo_t *d, const char *username, const char *client_ip, int flags, const char *command);
 
 /* What the last call on the handle met; "" when there is nothing to say, never NULL. Good until the handle's

@@ -89,10 +89,11 @@ async function requestOf(
 ): Promise<LoginRequest> {
   const localAddress = await tools.localAddress();
   const { user, rhost, hostName } = facts;
-  const ipaddr = rhost === undefined || rhost === '' ? localAddress : rhost;
+  // An empty address is a client that the program can't name: this host's own would be somebody else's.
+  const ipaddr = rhost ?? localAddress ?? '';
   return {
     username: user,
-    ...(ipaddr === undefined ? {} : { ipaddr }),
+    ...(ipaddr === '' ? {} : { ipaddr }),
     hostname: hostName,
     pushinfo: pushinfoOf(facts, { pushinfo: true }, localAddress),
     failmode: 'closed',

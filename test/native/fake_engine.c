@@ -49,13 +49,13 @@ static void send_verdict(uint32_t outcome) {
     send_frame(&frame);
 }
 
-static void send_code(uint32_t outcome, uint32_t code) {
+static void send_code(uint32_t outcome, uint32_t code, const char *error) {
     struct frame_writer frame = {0};
     frame_begin(&frame, FRAME_VERDICT);
     frame_number(&frame, TAG_OUTCOME, outcome);
     frame_number(&frame, TAG_CODE, code);
     frame_text(&frame, TAG_STAGE, "auth");
-    frame_text(&frame, TAG_ERROR, "because");
+    frame_text(&frame, TAG_ERROR, error);
     send_frame(&frame);
 }
 
@@ -101,6 +101,49 @@ static bool answered(const char *expected) {
         if (memmem(seen, length, expected, strlen(expected)) != NULL)
             return true;
     }
+}
+
+static uint32_t read_u32(const unsigned char *at) {
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static void read_all(unsigned char *at, size_t length) {
+    while (length > 0) {
+        ssize_t step = read(SOCKET, at, length);
+        if (step <= 0)
+            _exit(9);
+        at += step;
+        length -= (size_t)step;
+    }
+}
+
+/* Says what the host's FACTS hold, TAG=VALUE; numbers that a host can't choose are left out. */
+static void send_facts(void) {
+    static unsigned char frame[FRAME_MAX_FACTS];
+    static char text[FRAME_MAX];
+    uint32_t length = 0;
+    for (int i = 0; i < 2; i++) {
+        read_all(frame, 4);
+        length = read_u32(frame);
+        if (length > sizeof frame)
+            _exit(9);
+        read_all(frame, length);
+    }
+    for (size_t at = 1, end = 0; at + 5 <= length;) {
+        unsigned tag = frame[at];
+        uint32_t size = read_u32(frame + at + 1);
+        const unsigned char *value = frame + at + 5;
+        at += 5 + size;
+        if (tag == TAG_CALLER_UID || tag == TAG_DEADLINE || tag == TAG_HOST_NAME)
+            continue;
+        if (tag == TAG_FLAGS || tag == TAG_LOGIN_FLAGS || tag == TAG_HTTPS_TIMEOUT || tag == TAG_TLS_VERIFY)
+            end += (size_t)snprintf(text + end, sizeof text - end, "%u=%u ", tag, read_u32(value));
+        else
+            end += (size_t)snprintf(text + end, sizeof text - end, "%u=%.*s ", tag, (int)size, value);
+        if (end >= sizeof text)
+            _exit(9);
+    }
+    send_code(7, 3, text);
 }
 
 static void send_limits(void) {
@@ -150,7 +193,7 @@ int main(void) {
     unsigned outcome;
     unsigned code;
     if (sscanf(mode, "code-%u-%u", &outcome, &code) == 2) {
-        send_code(outcome, code);
+        send_code(outcome, code, "because");
         return pause();
     }
     if (strcmp(mode, "talk") == 0) {
@@ -186,6 +229,8 @@ int main(void) {
         send_verdict((uint32_t)strtoul(mode + 8, NULL, 10));
     else if (strcmp(mode, "log-priority") == 0)
         send_log(0, "panic");
+    else if (strcmp(mode, "facts") == 0)
+        send_facts();
     else if (strcmp(mode, "prompt") == 0 || strcmp(mode, "talk") == 0) {
         send_prompt();
         send_verdict(answered("open sesame") ? 1 : 3);

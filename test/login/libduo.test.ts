@@ -1,0 +1,379 @@
+/** duo(3) in C and in TypeScript: the same logins, the same codes. And what only the engine's side decides. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import test from 'ava';
+import { DeadlineError, DuoCode, type Facts, type Host, Outcome } from '../../src/bridge/messages.ts';
+import type { DuoApi } from '../../src/duo/api.ts';
+import { DUO_CODE_NAMES } from '../../src/duo/codes.ts';
+import { Secret } from '../../src/lib/secret.ts';
+import { Duo, DuoFlag } from '../../src/library/index.ts';
+import { libduoLogin } from '../../src/login/libduo.ts';
+import { type DuoSettings, openDuo, type Product } from '../../src/login/open-duo.ts';
+import type { Fault } from '../../src/simulator/faults.ts';
+import { EXAMPLE_APPLICATION, type Simulator, type SimulatorOptions } from '../../src/simulator/simulator.ts';
+import { compile, type Ran, runWithout } from '../lib/compile.ts';
+import { never, simulatorFor, type Teardown } from '../lib/service.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'libduo-'));
+const program = join(directory, 'login');
+
+test.before(() => {
+  const library = resolve('build/Release');
+  const flags = ['-Wall', '-Wextra', '-Werror', '-Inative/libduo', `-L${library}`, `-Wl,-rpath,${library}`];
+  compile('cc', ...flags, '-o', program, 'examples/login.c', '-lduo_ts');
+});
+test.after.always(() => rmSync(directory, { recursive: true, force: true }));
+
+interface Try {
+  readonly user: string;
+  readonly auto?: boolean;
+  readonly sync?: boolean;
+  /** What is typed; without it, standard input is at its end. */
+  readonly answer?: string;
+  readonly skey?: string;
+  readonly command?: string;
+  readonly clientIp?: string;
+}
+
+let count = 0;
+
+/** One login by the C program. */
+function inC(simulator: Simulator, { user, auto, sync, answer, skey, command, clientIp }: Try): Promise<Ran> {
+  count += 1;
+  const application = join(directory, `application-${count}`);
+  const cafile = join(directory, `ca-${count}.pem`);
+  const { ikey } = EXAMPLE_APPLICATION;
+  writeFileSync(
+    application,
+    `${simulator.host}:${simulator.port} ${ikey} ${skey ?? EXAMPLE_APPLICATION.skey}\n`,
+  );
+  writeFileSync(cafile, simulator.ca);
+  const options = [
+    ...(auto === true ? ['-a'] : []),
+    ...(sync === true ? ['-s'] : []),
+    ...(command === undefined ? [] : ['-c', command]),
+    ...(clientIp === undefined ? [] : ['-i', clientIp]),
+  ];
+  const input = answer === undefined ? '' : `${answer}\n`;
+  return runWithout({ input }, program, [...options, '-f', cafile, application, user]);
+}
+
+/** The same login by the library for Node programs: its result, and what the user saw. */
+async function inTypeScript(simulator: Simulator, what: Try) {
+  const { user, auto, sync, answer, skey, command, clientIp } = what;
+  count += 1;
+  const cafile = join(directory, `ca-${count}.pem`);
+  writeFileSync(cafile, simulator.ca);
+  const duo = await Duo.open({
+    ikey: EXAMPLE_APPLICATION.ikey,
+    skey: skey ?? EXAMPLE_APPLICATION.skey,
+    host: `${simulator.host}:${simulator.port}`,
+    progname: 'example/1.0',
+    cafile,
+  });
+  const said: string[] = [];
+  duo.setConversation({
+    prompt: (text) => {
+      said.push(text);
+      return answer;
+    },
+    status: (text) => said.push(text),
+  });
+  const flags = (auto === true ? DuoFlag.Auto : 0) | (sync === true ? DuoFlag.Sync : 0);
+  try {
+    return { result: await duo.login(user, { flags, command, clientIp }), said };
+  } finally {
+    duo.close();
+  }
+}
+
+/** What Duo was told, but for what differs each time. */
+function told({ service }: Simulator) {
+  return service.calls.map(({ call, form, userAgent }) => {
+    const { hostname: _, txid: __, ...rest } = form;
+    return { call, userAgent, ...rest };
+  });
+}
+
+interface Scene extends Try {
+  readonly code: DuoCode;
+  readonly options?: SimulatorOptions;
+  readonly fault?: readonly [string, Fault];
+}
+
+const denial = (code: number) => JSON.stringify({ stat: 'FAIL', code, message: 'Not like that' });
+
+const scenes: Readonly<Record<string, Scene>> = {
+  'a push that is approved': { user: 'amy', auto: true, code: DuoCode.ok },
+  'a push that is approved, synchronously': { user: 'amy', auto: true, sync: true, code: DuoCode.ok },
+  'a push that is chosen from the menu': { user: 'amy', answer: '1', code: DuoCode.ok },
+  'a push with a command, from afar': {
+    user: 'amy',
+    auto: true,
+    command: 'rm -r /',
+    clientIp: '198.51.100.7',
+    code: DuoCode.ok,
+  },
+  'a push that is denied': { user: 'dan', auto: true, code: DuoCode.fail },
+  'a push that is denied, synchronously': { user: 'dan', auto: true, sync: true, code: DuoCode.fail },
+  'a passcode': { user: 'amy', answer: '200001', code: DuoCode.ok },
+  'a passcode, synchronously': { user: 'amy', sync: true, answer: '200001', code: DuoCode.ok },
+  'a wrong passcode': { user: 'amy', answer: '999999', code: DuoCode.fail },
+  'an empty answer': { user: 'amy', answer: '', code: DuoCode.fail },
+  'an answer that is too long': { user: 'amy', answer: '1'.repeat(300), code: DuoCode.abort },
+  'no answer': { user: 'amy', code: DuoCode.abort },
+  'a user whom Duo lets in': { user: 'bob', code: DuoCode.ok },
+  'a user whom policy denies': { user: 'carol', code: DuoCode.abort },
+  'a user who is locked out': { user: 'lock', code: DuoCode.abort },
+  'a user who must enrol': { user: 'erin', code: DuoCode.abort },
+  'a user whom Duo does not know': { user: 'zoë', code: DuoCode.abort },
+  'a wrong skey': { user: 'amy', skey: 'x'.repeat(40), code: DuoCode.clientError },
+  'a request that Duo refuses': {
+    user: 'amy',
+    fault: ['preauth', { kind: 'status', status: 400, body: denial(40002) }],
+    code: DuoCode.clientError,
+  },
+  'no service': { user: 'amy', fault: ['*', { kind: 'drop' }], code: DuoCode.connError },
+  'a service that is gone in mid-login': {
+    user: 'amy',
+    auto: true,
+    fault: ['auth', { kind: 'drop' }],
+    code: DuoCode.connError,
+  },
+  'a service that is out of order': {
+    user: 'amy',
+    fault: ['*', { kind: 'status', status: 503 }],
+    code: DuoCode.serverError,
+  },
+  'a reply that is no HTTP': { user: 'amy', fault: ['ping', { kind: 'garbage' }], code: DuoCode.connError },
+  'a reply that is no answer': {
+    user: 'amy',
+    fault: ['preauth', { kind: 'response', response: 'what?' }],
+    code: DuoCode.serverError,
+  },
+  'a certificate of another name': {
+    user: 'amy',
+    options: { certificate: 'wrong-name' },
+    code: DuoCode.connError,
+  },
+  'a certificate that has expired': {
+    user: 'amy',
+    options: { certificate: 'expired' },
+    code: DuoCode.connError,
+  },
+};
+
+async function simulatorOf(t: Teardown, { options = {}, fault }: Scene): Promise<Simulator> {
+  const simulator = await simulatorFor(t, options);
+  if (fault !== undefined) simulator.service.faults.add(...fault);
+  return simulator;
+}
+
+for (const [name, scene] of Object.entries(scenes)) {
+  test.serial(name, async (t) => {
+    const [one, another] = [await simulatorOf(t, scene), await simulatorOf(t, scene)];
+    const { result, said } = await inTypeScript(one, scene);
+    const { status, stdout, stderr } = await inC(another, scene);
+    t.is(result.code, DUO_CODE_NAMES[scene.code]);
+    t.is(status, scene.code, stderr);
+    t.deepEqual(told(another), told(one));
+    // Each simulator has a port of its own.
+    const expected = result.message.replace(`:${one.port}`, `:${another.port}`);
+    const ok = scene.code === DuoCode.ok;
+    t.is(stderr, ok ? '' : `No entry: ${expected}\n`);
+    // A prompt ends where the answer begins; a status has a line of its own.
+    const seen = `${said.join('')}${ok ? `Welcome, ${scene.user}.` : ''}`;
+    t.is(stdout.replaceAll('\n', ''), seen.replaceAll('\n', ''));
+  });
+}
+
+test.serial('Duo is told what the program said', async (t) => {
+  const simulator = await simulatorFor(t);
+  const clientIp = '198.51.100.7';
+  const { status } = await inC(simulator, { user: 'amy', auto: true, command: 'rm -r /', clientIp });
+  t.is(status, DuoCode.ok);
+  const { calls } = simulator.service;
+  const preauth = calls.find(({ call }) => call === 'preauth');
+  const auth = calls.find(({ call }) => call === 'auth');
+  t.regex(preauth?.userAgent ?? '', /^example\/1\.0 \(\w+-linux\) libduo\/\d+\.\d+\.\d+$/);
+  t.is(preauth?.form['username'], 'amy');
+  t.is(preauth?.form['ipaddr'], clientIp);
+  t.is(preauth?.form['failmode'], 'closed');
+  t.is(auth?.form['ipaddr'], clientIp);
+  t.true((auth?.form['hostname'] ?? '').length > 0);
+  t.is(new URLSearchParams(auth?.form['pushinfo']).get('Command'), 'rm -r /');
+});
+
+/* ---- the engine's side alone ---- */
+
+const application = {
+  ikey: EXAMPLE_APPLICATION.ikey,
+  skey: new Secret(EXAMPLE_APPLICATION.skey),
+  host: 'localhost',
+  verify: true,
+  httpsTimeout: 0,
+  auto: true,
+  sync: false,
+};
+const facts: Facts = {
+  program: 'libduo',
+  service: 'test/1.0',
+  user: 'amy',
+  silent: false,
+  noConversation: false,
+  callerUid: 1000,
+  application,
+  hostName: 'host',
+  deadline: 1000,
+};
+
+function hostFor(signal = never): Host {
+  return {
+    conversation: { prompt: async () => '1', status: () => {} },
+    log: () => {
+      throw new Error('libduo has no log');
+    },
+    signal,
+  };
+}
+
+const really = (settings: DuoSettings) => openDuo(settings, () => {}, { product: 'test' });
+
+/** Logs in and returns the verdict with the settings that Duo was opened with. */
+async function engine(
+  more: Partial<Facts>,
+  open: (settings: DuoSettings) => Promise<DuoApi>,
+  signal = never,
+) {
+  const opened: (DuoSettings & Product)[] = [];
+  const login = libduoLogin({
+    openDuo: async (settings, _, program) => {
+      opened.push({ ...settings, ...program });
+      return open(settings);
+    },
+    localAddress: async () => '192.0.2.1',
+  });
+  return { verdict: await login({ ...facts, ...more }, hostFor(signal)), opened };
+}
+
+const asked: Parameters<DuoApi['preauth']>[0][] = [];
+const unused = async (): Promise<never> => {
+  throw new Error('not part of this story');
+};
+const lettingIn: DuoApi = {
+  ping: async () => {},
+  preauth: async (request) => {
+    asked.push(request);
+    return { result: 'allow', message: '' };
+  },
+  auth: unused,
+  authAsync: unused,
+  authStatus: unused,
+  close: () => {},
+};
+
+for (const host of ['', ':443', 'a b', 'host:0', 'host:70000', 'https://host']) {
+  test(`no API host: '${host}'`, async (t) => {
+    const { verdict, opened } = await engine({ application: { ...application, host } }, unused);
+    t.is(verdict.code, DuoCode.clientError);
+    t.is(verdict.outcome, Outcome.serviceError);
+    t.is(verdict.error, `Invalid host: '${host}'`);
+    t.is(opened.length, 0);
+  });
+}
+
+test('no application', async (t) => {
+  const { application: _, ...bare } = facts;
+  const login = libduoLogin({ openDuo: unused, localAddress: unused });
+  t.is((await login(bare, hostFor())).code, DuoCode.libError);
+});
+
+test('what the program says reaches the client', async (t) => {
+  const authorities = 'PEM';
+  const { opened } = await engine(
+    {
+      service: 'é\r\nX: y',
+      application: { ...application, host: '[::1]:8443', authorities, httpsTimeout: 9 },
+    },
+    async () => lettingIn,
+  );
+  t.like(opened[0], {
+    host: '::1',
+    port: 8443,
+    noverify: false,
+    authorities,
+    httpsTimeout: 9,
+    product: '???X: y',
+  });
+  const { opened: loose } = await engine(
+    { application: { ...application, verify: false } },
+    async () => lettingIn,
+  );
+  t.like(loose[0], { noverify: true });
+});
+
+for (const [name, rhost, ipaddr] of [
+  ['the local host', undefined, '192.0.2.1'],
+  ['a client', '198.51.100.7', '198.51.100.7'],
+  ['a client that is not known', '', undefined],
+] as const) {
+  test.serial(`the address of ${name}`, async (t) => {
+    await engine(rhost === undefined ? {} : { rhost }, async () => lettingIn);
+    t.is(asked.at(-1)?.ipaddr, ipaddr);
+  });
+}
+
+test('authorities that are none, and a proxy that is none', async (t) => {
+  const begin = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
+  const bad = await engine({ application: { ...application, authorities: begin } }, really);
+  t.is(bad.verdict.code, DuoCode.libError);
+  t.regex(bad.verdict.error, /certificate authorities holds no usable certificates/);
+  const httpProxy = new Secret('https://user:password@proxy');
+  const proxy = await engine({ application: { ...application, httpProxy } }, really);
+  t.is(proxy.verdict.code, DuoCode.libError);
+  t.regex(proxy.verdict.error, /http_proxy is no http proxy/);
+  t.notRegex(proxy.verdict.error, /password/);
+});
+
+test('no verification needs no authorities, and trusts anybody', async (t) => {
+  const simulator = await simulatorFor(t);
+  const host = `${simulator.host}:${simulator.port}`;
+  const login = async (verify: boolean) =>
+    (await engine({ user: 'bob', application: { ...application, host, verify } }, really)).verdict;
+  t.is((await login(false)).code, DuoCode.ok);
+  const judged = await login(true);
+  t.is(judged.code, DuoCode.connError);
+  t.regex(judged.error, /certificate verify failed/);
+});
+
+test('time that is over before the user was asked is the absence of Duo, afterwards the failure of the user', async (t) => {
+  const late = new AbortController();
+  const ending = async (): Promise<never> => {
+    late.abort(new DeadlineError('late'));
+    throw late.signal.reason;
+  };
+  const before = await engine({}, async () => ({ ...lettingIn, ping: ending }), late.signal);
+  t.is(before.verdict.code, DuoCode.connError);
+  const later = new AbortController();
+  const after = await engine(
+    {},
+    async () => ({
+      ...lettingIn,
+      preauth: async () => ({
+        result: 'auth',
+        message: '',
+        promptText: 'Factor: ',
+        defaultFactor: 'push1',
+        factors: [],
+      }),
+      authAsync: async () => {
+        later.abort(new DeadlineError('late'));
+        throw later.signal.reason;
+      },
+    }),
+    later.signal,
+  );
+  t.is(after.verdict.code, DuoCode.fail);
+  t.is(after.verdict.outcome, Outcome.maxTries);
+});
