@@ -5,8 +5,8 @@
  * login_duo is installed without privileges: only `--setuid` makes it setuid root, which guarding other people's logins
  * (ForceCommand) takes. One that is setuid root already stays so.
  *
- * DESTDIR stands before every path (packaging); PREFIX is /usr; SECURITYDIR is where libpam looks for modules. With
- * DESTDIR no system user is made.
+ * DESTDIR stands before every path (packaging); PREFIX is /usr; SECURITYDIR is where libpam looks for modules, LIBDIR
+ * where the linker looks for libraries. With DESTDIR no system user is made.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -24,6 +24,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { run } from './build.ts';
+import { installLibrary, libraryFiles, tellLoader } from './install-library.ts';
 
 const SYSTEM_USER = 'duo';
 
@@ -39,6 +40,11 @@ const pages = readdirSync('man').map((name) => ({
   to: join(prefix, 'share/man', `man${name.slice(-1)}`, name),
 }));
 const configs = ['/etc/duo/pam_duo.conf', '/etc/duo/login_duo.conf'];
+const library = {
+  prefix,
+  libdir: process.env['LIBDIR'] ?? libraryDirectory(),
+  docdir: dirname(examples),
+};
 
 /** Where pam_unix.so is, there the others are. */
 function securityDirectory(): string {
@@ -53,6 +59,10 @@ function securityDirectory(): string {
   if (found === undefined)
     throw new Error('libpam has no pam_unix.so where it is looked for: set SECURITYDIR');
   return found;
+}
+
+function libraryDirectory(): string {
+  return prefix === '/usr' ? dirname(securityDirectory()) : join(prefix, 'lib');
 }
 
 function say(text: string): void {
@@ -74,6 +84,16 @@ function isSetuid(path: string): boolean {
   return status !== undefined && status.uid === 0 && (status.mode & 0o4000) !== 0;
 }
 
+/** In one step too: a program that starts now finds its library. */
+function link(to: string, target: string): void {
+  const path = destdir + to;
+  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  rmSync(`${path}.new`, { force: true });
+  symlinkSync(target, `${path}.new`);
+  renameSync(`${path}.new`, path);
+  say(`installed ${path}`);
+}
+
 function install(setuid: boolean): void {
   if (!existsSync('build/duo-ts')) throw new Error('nothing has been built: run `npm run build` first');
   // The same sources as in build/Release, with the installed engine's path compiled in.
@@ -85,11 +105,10 @@ function install(setuid: boolean): void {
   const launcherMode = setuid || isSetuid(destdir + launcher) ? 0o4755 : 0o755;
   place('build/install/Release/login_duo', launcher, launcherMode);
   if (launcherMode !== 0o755) say(`${destdir}${launcher} is setuid root`);
+  installLibrary(library, { place, link });
+  if (destdir === '') tellLoader();
   for (const { from, to } of pages) place(from, to, 0o644);
-  rmSync(destdir + command, { force: true });
-  mkdirSync(dirname(destdir + command), { recursive: true });
-  symlinkSync(relative(dirname(command), engine), destdir + command);
-  say(`installed ${destdir}${command}`);
+  link(command, relative(dirname(command), engine));
   for (const name of readdirSync('pam.d')) place(join('pam.d', name), join(examples, name), 0o644);
   for (const config of configs) {
     if (existsSync(destdir + config)) say(`kept ${destdir}${config}`);
@@ -142,15 +161,18 @@ function uninstall(force: boolean): void {
       );
     }
   }
-  for (const path of [module, launcher, ...pages.map(({ to }) => to), command, engine]) {
+  const files = [...libraryFiles(library), ...pages.map(({ to }) => to)];
+  for (const path of [module, launcher, ...files, command, engine]) {
     rmSync(destdir + path, { force: true });
     say(`removed ${destdir}${path}`);
   }
   rmSync(destdir + dirname(examples), { recursive: true, force: true });
-  try {
-    rmdirSync(destdir + dirname(engine));
-  } catch {
-    // Somebody has put something else there.
+  for (const directory of [dirname(engine), join(prefix, 'include/duo_ts')]) {
+    try {
+      rmdirSync(destdir + directory);
+    } catch {
+      // Somebody has put something else there.
+    }
   }
   if (destdir === '' && spawnSync('getent', ['passwd', SYSTEM_USER]).status === 0) {
     run('userdel', [SYSTEM_USER]);

@@ -38,6 +38,8 @@ tinyproxy-bin:/usr/bin/tinyproxy
 valgrind:/usr/bin/valgrind
 clang-format:/usr/bin/clang-format
 mandoc:/usr/bin/mandoc
+pkg-config:/usr/bin/pkg-config
+binutils:/usr/bin/objdump
 "
 fi
 
