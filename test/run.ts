@@ -37,7 +37,7 @@ function checks(): void {
     'clang-format',
     '--dry-run',
     '-Werror',
-    ...globSync(['native/**/*.{c,h,cc}', 'test/native/**/*.{c,h}']),
+    ...globSync(['native/**/*.{c,h,cc}', 'test/native/**/*.{c,h}', 'examples/*.c']),
   );
   for (const page of globSync('man/*.[1358]'))
     check(`manual page ${page}`, 'mandoc', '-T', 'lint', '-W', 'warning', page);

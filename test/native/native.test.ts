@@ -84,6 +84,11 @@ test.serial('the module exports what PAM looks for, and nothing else', async (t)
   ]);
 });
 
+test.serial('the library shows what duo.h declares to a program that loads it', async (t) => {
+  const library = resolve('build/Release/libduo_ts.so.1');
+  t.is(await run('build/test-plain/test/native/libduo_exports_test', library), 'good');
+});
+
 test.serial('the module is hardened, and brings no more than libpam and libc', (t) => {
   const dynamic = spawnSync('readelf', ['-dW', '-lW', MODULE], { encoding: 'utf8' }).stdout;
   t.deepEqual(
