@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -276,6 +277,22 @@ static void test_hang_up(void) {
     duo_close(d);
 }
 
+/* A signal that the program holds back ends the login, and is still there for the program. */
+static void test_cancelled(void) {
+    const struct timespec now = {0, 0};
+    sigset_t some;
+    sigemptyset(&some);
+    sigaddset(&some, SIGINT);
+    sigprocmask(SIG_BLOCK, &some, NULL);
+    raise(SIGINT);
+    duo_t *d = open_handle();
+    CHECK(login(d, "heartbeat", DUO_FLAG_AUTO) == DUO_ABORT, "%s", duo_geterr(d));
+    CHECK(strcmp(duo_geterr(d), "cancelled by SIGINT") == 0, "%s", duo_geterr(d));
+    duo_close(d);
+    CHECK(sigtimedwait(&some, NULL, &now) == SIGINT, "the signal is the program's");
+    sigprocmask(SIG_UNBLOCK, &some, NULL);
+}
+
 /* ---- the conversation ---- */
 
 struct talk {
@@ -443,6 +460,7 @@ int main(int argc, char **argv) {
     test_facts();
     test_codes();
     test_hang_up();
+    test_cancelled();
     test_conversation();
     CHECK(without_terminal("123456\n\nlonger than the buffer\nrest", read_lines), "standard input");
     CHECK(without_terminal("123456\n", write_to_nobody), "standard output that nobody reads");
