@@ -15,6 +15,7 @@ import { codeOfError, codeOfResult } from '../duo/codes.ts';
 import { DuoError } from '../duo/errors.ts';
 import { parseHost } from '../duo/host.ts';
 import { duoLogin, type LoginConversation, type LoginRequest, type LoginResult } from '../duo/login.ts';
+import { cleanText } from '../lib/text.ts';
 import { pushinfoOf } from '../policy/origin.ts';
 import type { DuoSettings, Product } from './open-duo.ts';
 
@@ -47,7 +48,7 @@ export function libduoLogin(tools: LibduoTools): Login {
     }
     const place = parseHost(application.host);
     if (place === undefined || place.host === '') {
-      return verdict(DuoCode.clientError, 'config', `Invalid host: '${application.host}'`);
+      return verdict(DuoCode.clientError, 'config', `Invalid host: '${cleanText(application.host)}'`);
     }
     let duo: DuoApi;
     try {
