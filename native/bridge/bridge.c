@@ -3,15 +3,19 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "engine.h"
+#include "facts.h"
 #include "frame.h"
+#include "resident.h"
 
 /* How often the host looks for signals that it holds back. */
 #define TICK_MS 100
@@ -26,11 +30,20 @@ _Static_assert(BRIDGE_ENGINE_MARGIN_MS > 0 && BRIDGE_ENGINE_MARGIN_MS < BRIDGE_D
 struct bridge {
     const struct bridge_host *host;
     struct bridge_verdict *verdict;
+    /* The private engine; none while a resident one serves. */
     struct engine engine;
+    /* Where the engine is reached. */
+    int socket;
+    /* The resident engine's socket; NULL while a private one serves. */
+    const char *resident;
     struct frame_reader reader;
     int64_t deadline;
     int64_t heard;
     bool greeted;
+    /* Nothing but the engine's HELLO is wanted yet. */
+    bool greeting;
+    /* The user was shown something: another engine would ask again. */
+    bool shown;
     bool done;
 };
 
@@ -59,6 +72,11 @@ static void fail_nonsense(struct bridge *login, const char *what) {
 static void fail_gone(struct bridge *login) {
     char how[160];
     char why[256];
+    if (login->resident != NULL) {
+        fail(login, BRIDGE_SERVICE_ERROR, "the engine hung up without a verdict");
+        return;
+    }
+    login->socket = -1;
     login->verdict->engine_signal = engine_end(&login->engine, false, how, sizeof how);
     snprintf(why, sizeof why, "the engine ended without a verdict%s%s", how[0] == '\0' ? "" : ": ", how);
     fail(login, BRIDGE_SERVICE_ERROR, why);
@@ -84,8 +102,14 @@ static void send_cancel(struct bridge *login, int number) {
     frame_number(&frame, TAG_SIGNAL, (uint32_t)number);
     /* The engine is ended in any case: what does not fit is not waited for. */
     if (frame_end(&frame))
-        (void)send(login->engine.socket, frame.data, frame.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)send(login->socket, frame.data, frame.length, MSG_NOSIGNAL | MSG_DONTWAIT);
     frame_free(&frame);
+}
+
+/* Milliseconds of silence that this engine is granted. One that is resident runs already: it greets at once.
+ */
+static int64_t patience(const struct bridge *login) {
+    return login->resident != NULL && !login->greeted ? BRIDGE_GREETING_MS : BRIDGE_SILENCE_MS;
 }
 
 /* Waits for the socket, a signal, or the end of patience. True: the socket is ready. */
@@ -108,7 +132,7 @@ static bool wait_ready(struct bridge *login, short events) {
             fail(login, BRIDGE_ABORTED, abandoned);
             break;
         }
-        struct pollfd socket = {.fd = login->engine.socket, .events = events};
+        struct pollfd socket = {.fd = login->socket, .events = events};
         int ready = poll(&socket, 1, TICK_MS);
         if (ready > 0)
             return true;
@@ -119,8 +143,10 @@ static bool wait_ready(struct bridge *login, short events) {
         int64_t now = now_ms();
         if (now >= login->deadline)
             fail(login, BRIDGE_SERVICE_ERROR, "the engine gave no verdict in time");
-        else if (now - login->heard >= BRIDGE_SILENCE_MS)
-            fail(login, BRIDGE_SERVICE_ERROR, "the engine gave no sign of life and was ended");
+        else if (now - login->heard >= patience(login))
+            fail(login, BRIDGE_SERVICE_ERROR,
+                 login->resident != NULL ? "the engine gave no sign of life"
+                                         : "the engine gave no sign of life and was ended");
     }
     return false;
 }
@@ -133,7 +159,7 @@ static bool send_frame(struct bridge *login, struct frame_writer *frame) {
         return false;
     }
     while (sent < frame->length) {
-        ssize_t step = send(login->engine.socket, frame->data + sent, frame->length - sent, MSG_NOSIGNAL);
+        ssize_t step = send(login->socket, frame->data + sent, frame->length - sent, MSG_NOSIGNAL);
         if (step >= 0) {
             sent += (size_t)step;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -147,62 +173,14 @@ static bool send_frame(struct bridge *login, struct frame_writer *frame) {
     return true;
 }
 
-static void put_account(struct frame_writer *frame, const struct bridge_account *account,
-                        const enum frame_tag tags[4]) {
-    if (account->name == NULL)
-        return;
-    frame_text(frame, tags[0], account->name);
-    frame_text(frame, tags[1], account->gecos == NULL ? "" : account->gecos);
-    for (size_t i = 0; i < account->group_count; i++)
-        frame_text(frame, tags[2], account->groups[i]);
-    frame_text(frame, tags[3], account->groups_error);
-}
-
-static void put_application(struct frame_writer *frame, const struct bridge_application *application) {
-    frame_number(frame, TAG_LOGIN_FLAGS, application->flags);
-    frame_text(frame, TAG_IKEY, application->ikey);
-    frame_text(frame, TAG_SKEY, application->skey);
-    frame_text(frame, TAG_API_HOST, application->host);
-    frame_text(frame, TAG_AUTHORITIES, application->authorities);
-    frame_text(frame, TAG_HTTP_PROXY, application->http_proxy);
-    frame_number(frame, TAG_HTTPS_TIMEOUT, application->https_timeout);
-    frame_number(frame, TAG_TLS_VERIFY, application->verify ? 1u : 0u);
-}
-
 static bool send_facts(struct bridge *login, const struct bridge_facts *facts) {
-    static const enum frame_tag account_tags[4] = {TAG_ACCOUNT_NAME, TAG_ACCOUNT_GECOS, TAG_ACCOUNT_GROUP,
-                                                   TAG_ACCOUNT_GROUPS_ERROR};
-    static const enum frame_tag caller_tags[4] = {TAG_CALLER_NAME, TAG_CALLER_GECOS, TAG_CALLER_GROUP,
-                                                  TAG_CALLER_GROUPS_ERROR};
     struct frame_writer frame = {0};
+    int64_t left = login->deadline - now_ms() - BRIDGE_ENGINE_MARGIN_MS;
 
-    frame_begin(&frame, FRAME_HOST_HELLO);
-    frame_number(&frame, TAG_VERSION, FRAME_VERSION);
-    frame_text(&frame, TAG_RELEASE, DUO_TS_RELEASE);
+    facts_put_hello(&frame);
     bool sent = send_frame(login, &frame);
     if (sent) {
-        frame_begin(&frame, FRAME_FACTS);
-        frame_text(&frame, TAG_PROGRAM, facts->program);
-        frame_text(&frame, TAG_SERVICE, facts->service);
-        frame_text(&frame, TAG_USER, facts->user);
-        frame_text(&frame, TAG_RHOST, facts->rhost);
-        frame_text(&frame, TAG_TTY, facts->tty);
-        frame_number(&frame, TAG_FLAGS, (facts->silent ? 1u : 0u) | (facts->no_conversation ? 2u : 0u));
-        frame_number(&frame, TAG_CALLER_UID, facts->caller_uid);
-        if (facts->account.name != NULL)
-            frame_number(&frame, TAG_ACCOUNT_UID, facts->account.uid);
-        put_account(&frame, &facts->account, account_tags);
-        put_account(&frame, &facts->caller, caller_tags);
-        frame_text(&frame, TAG_COMMAND, facts->command);
-        frame_text(&frame, TAG_CONFIG_PATH, facts->config_path);
-        if (facts->config_text != NULL)
-            frame_bytes(&frame, TAG_CONFIG_TEXT, facts->config_text, facts->config_length);
-        frame_text(&frame, TAG_HOST_NAME, facts->host_name);
-        frame_number(&frame, TAG_DEADLINE, BRIDGE_DEADLINE_MS - BRIDGE_ENGINE_MARGIN_MS);
-        frame_text(&frame, TAG_DUO_USER, facts->duo_user);
-        frame_text(&frame, TAG_ENV_FACTOR, facts->env_factor);
-        if (facts->application != NULL)
-            put_application(&frame, facts->application);
+        facts_put(&frame, facts, left > 0 ? (uint32_t)left : 0);
         sent = send_frame(login, &frame);
     }
     frame_free(&frame);
@@ -213,6 +191,7 @@ static void answer_prompt(struct bridge *login, const struct frame_message *mess
     struct frame_writer frame = {0};
     char *text = frame_dup(&message->text);
     char *answer = NULL;
+    login->shown = true;
     if (text != NULL)
         answer = login->host->prompt(login->host->context, text, message->echo != 0);
     /* The time that a user takes is not the engine's silence. */
@@ -233,6 +212,7 @@ static void answer_prompt(struct bridge *login, const struct frame_message *mess
 
 static void show_status(struct bridge *login, const struct frame_message *message) {
     char *text = frame_dup(&message->text);
+    login->shown = true;
     if (text != NULL)
         login->host->status(login->host->context, text);
     free(text);
@@ -315,7 +295,7 @@ static void act_on(struct bridge *login, const struct frame_message *message) {
 }
 
 static void act_on_all(struct bridge *login) {
-    while (!login->done) {
+    while (!login->done && !(login->greeting && login->greeted)) {
         struct frame_message message;
         const char *why;
         enum frame_result result = frame_next(&login->reader, &message, &why);
@@ -329,10 +309,12 @@ static void act_on_all(struct bridge *login) {
 }
 
 static void converse(struct bridge *login) {
-    while (!login->done && wait_ready(login, POLLIN)) {
+    /* What came with the HELLO is there already. */
+    act_on_all(login);
+    while (!login->done && !(login->greeting && login->greeted) && wait_ready(login, POLLIN)) {
         unsigned char *room;
         size_t size = frame_room(&login->reader, &room);
-        ssize_t received = recv(login->engine.socket, room, size, 0);
+        ssize_t received = recv(login->socket, room, size, 0);
         if (received > 0) {
             login->heard = now_ms();
             frame_arrived(&login->reader, (size_t)received);
@@ -345,44 +327,138 @@ static void converse(struct bridge *login) {
     }
 }
 
+/* ---- which engine ---- */
+
+static void __attribute__((format(printf, 3, 4)))
+write_line(const struct bridge *login, int priority, const char *format, ...) {
+    char line[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    login->host->log(login->host->context, priority, BRIDGE_LOG, line);
+}
+
+/* A resident engine takes a configuration or an application from root alone; anybody else it asks for
+ * neither. */
+static bool may_be_resident(const struct bridge_facts *facts) {
+    return geteuid() == 0 || (facts->application == NULL && facts->config_text == NULL);
+}
+
+/* True when another engine may begin this login again: it was not cancelled, its time is not over, and nobody
+ * was asked anything. A host that shows nothing can't tell what was asked once the engine has greeted. */
+static bool may_begin_again(const struct bridge *login, const struct bridge_facts *facts) {
+    bool mute = facts->silent || facts->no_conversation;
+    return !login->verdict->from_engine && login->verdict->outcome != BRIDGE_ABORTED && !login->shown &&
+           !(mute && login->greeted) && now_ms() < login->deadline;
+}
+
+/* Takes leave of the resident engine. */
+static void leave_resident(struct bridge *login) {
+    if (login->socket >= 0)
+        close(login->socket);
+    login->socket = -1;
+    login->resident = NULL;
+    memset(&login->reader, 0, sizeof login->reader);
+    login->greeted = false;
+    login->done = false;
+}
+
+/* Tells a resident engine the facts, and hears its HELLO. False: there is none, or it failed, and *why says
+ * how
+ * ("" when there is none). */
+static bool start_resident(struct bridge *login, const struct bridge_facts *facts, const char *path,
+                           char *why, size_t why_size) {
+    login->socket = resident_connect(path, why, why_size);
+    if (login->socket < 0)
+        return false;
+    login->resident = path;
+    login->heard = now_ms();
+    login->greeting = true;
+    if (send_facts(login, facts))
+        converse(login);
+    login->greeting = false;
+    if (login->done)
+        snprintf(why, why_size, "%.256s", login->verdict->error);
+    return !login->done;
+}
+
+static bool start_private(struct bridge *login, const struct bridge_facts *facts, const char *path) {
+    char why[384];
+    char message[448];
+    if (path == NULL) {
+        fail(login, BRIDGE_SERVICE_ERROR, "there is no engine that can serve this login");
+        return false;
+    }
+    if (!engine_start(&login->engine, path, why, sizeof why)) {
+        snprintf(message, sizeof message, "the engine can't be started: %s", why);
+        fail(login, BRIDGE_SERVICE_ERROR, message);
+        return false;
+    }
+    login->socket = login->engine.socket;
+    login->heard = now_ms();
+    if (login->engine.user != NULL && strcmp(login->engine.user, "duo") != 0)
+        write_line(login, LOG_WARNING, "there is no system user duo; the engine runs as %s",
+                   login->engine.user);
+    return send_facts(login, facts);
+}
+
+/* After the resident engine has failed. */
+static bool start_private_instead(struct bridge *login, const struct bridge_facts *facts,
+                                  const struct bridge_engines *engines, const char *why) {
+    write_line(login, LOG_WARNING, "resident engine %s: %s; %s", engines->socket, why,
+               engines->path == NULL ? "nothing else can serve this login"
+                                     : "a private engine serves this login");
+    leave_resident(login);
+    return start_private(login, facts, engines->path);
+}
+
+static bool start(struct bridge *login, const struct bridge_facts *facts,
+                  const struct bridge_engines *engines) {
+    char why[384] = "";
+    if (engines->socket == NULL || !may_be_resident(facts))
+        return start_private(login, facts, engines->path);
+    if (start_resident(login, facts, engines->socket, why, sizeof why))
+        return true;
+    if (why[0] == '\0')
+        return start_private(login, facts, engines->path);
+    if (login->done && !may_begin_again(login, facts))
+        return false;
+    return start_private_instead(login, facts, engines, why);
+}
+
 static void end(struct bridge *login) {
+    const char *resident = login->resident;
+    struct bridge_verdict *verdict = login->verdict;
+    if (resident != NULL && verdict->outcome == BRIDGE_SERVICE_ERROR && !verdict->from_engine) {
+        char why[256];
+        snprintf(why, sizeof why, "%.255s", verdict->error);
+        snprintf(verdict->error, sizeof verdict->error, "resident engine %.200s: %s", resident, why);
+    }
+    if (resident != NULL)
+        leave_resident(login);
     (void)engine_end(&login->engine, true, NULL, 0);
     explicit_bzero(login, sizeof *login);
     free(login);
 }
 
 struct bridge *bridge_start(const struct bridge_facts *facts, const struct bridge_host *host,
-                            const char *engine_path, struct bridge_verdict *verdict) {
-    struct bridge *login = NULL;
-    char why[384];
-    char message[448];
-
+                            const struct bridge_engines *engines, struct bridge_verdict *verdict) {
     memset(verdict, 0, sizeof *verdict);
     verdict->outcome = BRIDGE_SERVICE_ERROR;
     verdict->code = 3;
-    login = calloc(1, sizeof *login);
+    struct bridge *login = calloc(1, sizeof *login);
     if (login == NULL) {
         snprintf(verdict->error, sizeof verdict->error, "out of memory");
         return NULL;
     }
     login->host = host;
     login->verdict = verdict;
-    login->heard = now_ms();
-    login->deadline = login->heard + BRIDGE_DEADLINE_MS;
-    if (!engine_start(&login->engine, engine_path, why, sizeof why)) {
-        snprintf(message, sizeof message, "the engine can't be started: %s", why);
-        fail(login, BRIDGE_SERVICE_ERROR, message);
-        goto failed;
-    }
-    if (login->engine.user != NULL && strcmp(login->engine.user, "duo") != 0) {
-        snprintf(message, sizeof message, "there is no system user duo; the engine runs as %s",
-                 login->engine.user);
-        host->log(host->context, LOG_WARNING, BRIDGE_LOG, message);
-    }
-    if (!send_facts(login, facts))
-        goto failed;
-    return login;
-failed:
+    login->engine = ENGINE_NONE;
+    login->socket = -1;
+    login->deadline = now_ms() + BRIDGE_DEADLINE_MS;
+    if (start(login, facts, engines))
+        return login;
     end(login);
     return NULL;
 }
@@ -392,9 +468,17 @@ void bridge_finish(struct bridge *login) {
     end(login);
 }
 
-void bridge_login(const struct bridge_facts *facts, const struct bridge_host *host, const char *engine_path,
-                  struct bridge_verdict *verdict) {
-    struct bridge *login = bridge_start(facts, host, engine_path, verdict);
-    if (login != NULL)
-        bridge_finish(login);
+void bridge_login(const struct bridge_facts *facts, const struct bridge_host *host,
+                  const struct bridge_engines *engines, struct bridge_verdict *verdict) {
+    struct bridge *login = bridge_start(facts, host, engines, verdict);
+    if (login == NULL)
+        return;
+    converse(login);
+    if (login->resident != NULL && may_begin_again(login, facts)) {
+        char why[256];
+        snprintf(why, sizeof why, "%.255s", verdict->error);
+        if (start_private_instead(login, facts, engines, why))
+            converse(login);
+    }
+    end(login);
 }

@@ -13,6 +13,11 @@
 #define DUO_TS_ENGINE "/usr/libexec/duo-ts/duo-ts"
 #endif
 
+/* Where a resident engine listens, if there is one. */
+#ifndef DUO_TS_SOCKET
+#define DUO_TS_SOCKET "/run/duo-ts/engine.sock"
+#endif
+
 /* Milliseconds for a whole login, below sshd's LoginGraceTime; the engine gets less, so that its answer comes
  * first. */
 #ifndef BRIDGE_DEADLINE_MS
@@ -25,6 +30,15 @@
 /* Milliseconds without a sign of life after which an engine hangs. */
 #ifndef BRIDGE_SILENCE_MS
 #define BRIDGE_SILENCE_MS 15000
+#endif
+
+/* Milliseconds for a resident engine to take a connection, and then to say HELLO, before a private one
+ * serves. */
+#ifndef BRIDGE_CONNECT_MS
+#define BRIDGE_CONNECT_MS 500
+#endif
+#ifndef BRIDGE_GREETING_MS
+#define BRIDGE_GREETING_MS 5000
 #endif
 
 enum bridge_outcome {
@@ -119,16 +133,25 @@ struct bridge_verdict {
     char error[512];
 };
 
-/* Runs one login with the engine at this absolute path. The verdict starts as a denial and is filled in on
- * every way out. */
-void bridge_login(const struct bridge_facts *facts, const struct bridge_host *host, const char *engine_path,
-                  struct bridge_verdict *verdict);
+/* Where engines are. */
+struct bridge_engines {
+    /* Absolute path of the program that becomes a private engine. NULL: none may be started. */
+    const char *path;
+    /* Absolute path of the socket of a resident engine, which serves where it can. NULL: private ones alone.
+     */
+    const char *socket;
+};
+
+/* Runs one login. The verdict starts as a denial and is filled in on every way out. */
+void bridge_login(const struct bridge_facts *facts, const struct bridge_host *host,
+                  const struct bridge_engines *engines, struct bridge_verdict *verdict);
 
 /* The same in two steps, for a host that gives up its privileges between them. bridge_start finds the engine
  * and tells it the facts; of `host` it uses the log alone. NULL: the login is over, and the verdict says why.
- * bridge_finish converses, and ends what bridge_start began; host and verdict must still be there. */
+ * bridge_finish converses, and ends what bridge_start began; host and verdict must still be there. A resident
+ * engine that fails in between is a denial: without privileges no other can be started. */
 struct bridge *bridge_start(const struct bridge_facts *facts, const struct bridge_host *host,
-                            const char *engine_path, struct bridge_verdict *verdict);
+                            const struct bridge_engines *engines, struct bridge_verdict *verdict);
 void bridge_finish(struct bridge *bridge);
 
 /* A signal that would end this process if it were not held back; 0 for none. It is left pending. */

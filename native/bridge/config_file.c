@@ -49,6 +49,7 @@ bool config_file_read(struct config_file *file, const char *path, char *why, siz
     const size_t capacity = FRAME_MAX_CONFIG + 1;
     bool done = false;
     int fd = -1;
+    int error;
 
     *file = (struct config_file){NULL, 0};
     /* O_NONBLOCK: a fifo in the file's place must not hold the login up. */
@@ -57,8 +58,10 @@ bool config_file_read(struct config_file *file, const char *path, char *why, siz
         snprintf(why, why_size, "Couldn't open %s: %s", path, strerror(errno));
         goto out;
     }
-    if (!judge(fd, path, why, why_size))
+    if (!judge(fd, path, why, why_size)) {
+        errno = EPERM;
         goto out;
+    }
     file->text = malloc(capacity);
     if (file->text == NULL) {
         snprintf(why, why_size, "Couldn't open %s: out of memory", path);
@@ -83,10 +86,12 @@ bool config_file_read(struct config_file *file, const char *path, char *why, siz
     else
         done = true;
 out:
+    error = errno;
     if (fd >= 0)
         close(fd);
     if (!done)
         config_file_free(file);
+    errno = error;
     return done;
 }
 

@@ -10,7 +10,8 @@ struct config_file {
     size_t length;
 };
 
-/* Reads the file at path. False: *why holds the sentence for the log. */
+/* Reads the file at path. False: *why holds the sentence for the log, and errno is EACCES when this process
+ * may not open it. */
 bool config_file_read(struct config_file *file, const char *path, char *why, size_t why_size);
 
 /* Zeroes the text: it holds skey. */

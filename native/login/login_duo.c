@@ -238,7 +238,8 @@ static struct bridge *start(struct launcher *launcher, const struct bridge_host 
     facts.caller.groups_error = NULL;
     host_name = account_host_name();
     facts.host_name = host_name == NULL ? "localhost" : host_name;
-    bridge = bridge_start(&facts, host, DUO_TS_ENGINE, verdict);
+    const struct bridge_engines engines = {.path = DUO_TS_ENGINE, .socket = DUO_TS_SOCKET};
+    bridge = bridge_start(&facts, host, &engines, verdict);
     if (bridge == NULL)
         log_failure(launcher, verdict);
 out:

@@ -28,7 +28,7 @@
 struct module {
     pam_handle_t *pamh;
     const char *config_path;
-    const char *engine_path;
+    struct bridge_engines engines;
     bool debug;
     bool silent;
 };
@@ -100,10 +100,13 @@ static bool read_arguments(struct module *module, int argc, const char **argv) {
     for (int i = 0; i < argc; i++) {
         const char *config = value_of(argv[i], "conf");
         const char *engine = value_of(argv[i], "engine");
+        const char *socket = value_of(argv[i], "socket");
         if (config != NULL) {
             module->config_path = config;
         } else if (engine != NULL && engine[0] == '/') {
-            module->engine_path = engine;
+            module->engines.path = engine;
+        } else if (socket != NULL && (socket[0] == '/' || strcmp(socket, "none") == 0)) {
+            module->engines.socket = socket[0] == '/' ? socket : NULL;
         } else if (strcmp(argv[i], "debug") != 0) {
             write_log(module, LOG_ERR, "Invalid pam_duo option: '%s'", argv[i]);
             good = false;
@@ -161,6 +164,7 @@ static int run_login(struct module *module, const char *user) {
         .context = module, .prompt = host_prompt, .status = host_status, .log = host_log};
     struct config_file config = {NULL, 0};
     struct bridge_verdict verdict = {.outcome = BRIDGE_NO_OUTCOME};
+    struct bridge_engines engines = module->engines;
     char *host_name = NULL;
     char why[512];
 
@@ -174,13 +178,19 @@ static int run_login(struct module *module, const char *user) {
         log_failure(module, LOG_ERR, "Error in Duo login", user, facts.rhost, "the host named no service");
         goto out;
     }
-    if (!config_file_read(&config, module->config_path, why, sizeof why)) {
+    if (config_file_read(&config, module->config_path, why, sizeof why)) {
+        facts.config_path = module->config_path;
+        facts.config_text = config.text;
+        facts.config_length = config.length;
+    } else if (errno == EACCES && geteuid() != 0 && engines.socket != NULL &&
+               access(engines.socket, F_OK) == 0) {
+        /* The resident engine has it, and lets this process's own user authenticate, if the administrator
+         * does. */
+        engines.path = NULL;
+    } else {
         write_log(module, LOG_ERR, "%s", why);
         goto out;
     }
-    facts.config_path = module->config_path;
-    facts.config_text = config.text;
-    facts.config_length = config.length;
     (void)account_by_name(&facts.account, user);
     (void)account_by_uid(&facts.caller, facts.caller_uid);
     if (!is_su(facts.service)) {
@@ -194,7 +204,7 @@ static int run_login(struct module *module, const char *user) {
     host_name = account_host_name();
     facts.host_name = host_name == NULL ? "localhost" : host_name;
 
-    bridge_login(&facts, &host, module->engine_path, &verdict);
+    bridge_login(&facts, &host, &engines, &verdict);
     if (!verdict.from_engine)
         log_failure(module, verdict.signal != 0 ? LOG_WARNING : LOG_ERR,
                     verdict.signal != 0 ? "Aborted Duo login" : "Error in Duo login", user, facts.rhost,
@@ -211,7 +221,7 @@ EXPORT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const ch
     struct module module = {
         .pamh = pamh,
         .config_path = DEFAULT_CONFIG,
-        .engine_path = DUO_TS_ENGINE,
+        .engines = {.path = DUO_TS_ENGINE, .socket = DUO_TS_SOCKET},
         .silent = (flags & PAM_SILENT) != 0,
     };
     const char *user = NULL;

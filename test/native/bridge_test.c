@@ -23,6 +23,8 @@ int check_failures = 0;
 static char directory[] = "/tmp/bridge-test-XXXXXX";
 static const char *fake;
 static char last_log[512];
+/* The resident engine's, for the tests that have one. */
+static const char *socket_path;
 
 static char *host_prompt(void *context, const char *text, bool echo) {
     (void)text, (void)echo;
@@ -52,7 +54,8 @@ static void login_path(const char *path, const char *answer, struct bridge_verdi
     const struct bridge_host host = {
         .context = (void *)answer, .prompt = host_prompt, .status = host_status, .log = host_log};
     last_log[0] = '\0';
-    bridge_login(&facts, &host, path, verdict);
+    const struct bridge_engines engines = {.path = path, .socket = socket_path};
+    bridge_login(&facts, &host, &engines, verdict);
 }
 
 /* Where the fake engine stands under the name that says how it behaves. */

@@ -25,6 +25,7 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   login_test: [],
   bridge_test: [FAKE_ENGINE],
   libduo_test: [FAKE_ENGINE],
+  resident_test: [FAKE_ENGINE],
 };
 
 function build({ directory, options }: Way): void {

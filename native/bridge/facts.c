@@ -1,0 +1,60 @@
+#include "facts.h"
+
+#include <stddef.h>
+
+static void put_account(struct frame_writer *frame, const struct bridge_account *account,
+                        const enum frame_tag tags[4]) {
+    if (account->name == NULL)
+        return;
+    frame_text(frame, tags[0], account->name);
+    frame_text(frame, tags[1], account->gecos == NULL ? "" : account->gecos);
+    for (size_t i = 0; i < account->group_count; i++)
+        frame_text(frame, tags[2], account->groups[i]);
+    frame_text(frame, tags[3], account->groups_error);
+}
+
+static void put_application(struct frame_writer *frame, const struct bridge_application *application) {
+    frame_number(frame, TAG_LOGIN_FLAGS, application->flags);
+    frame_text(frame, TAG_IKEY, application->ikey);
+    frame_text(frame, TAG_SKEY, application->skey);
+    frame_text(frame, TAG_API_HOST, application->host);
+    frame_text(frame, TAG_AUTHORITIES, application->authorities);
+    frame_text(frame, TAG_HTTP_PROXY, application->http_proxy);
+    frame_number(frame, TAG_HTTPS_TIMEOUT, application->https_timeout);
+    frame_number(frame, TAG_TLS_VERIFY, application->verify ? 1u : 0u);
+}
+
+void facts_put_hello(struct frame_writer *frame) {
+    frame_begin(frame, FRAME_HOST_HELLO);
+    frame_number(frame, TAG_VERSION, FRAME_VERSION);
+    frame_text(frame, TAG_RELEASE, DUO_TS_RELEASE);
+}
+
+void facts_put(struct frame_writer *frame, const struct bridge_facts *facts, uint32_t deadline) {
+    static const enum frame_tag account_tags[4] = {TAG_ACCOUNT_NAME, TAG_ACCOUNT_GECOS, TAG_ACCOUNT_GROUP,
+                                                   TAG_ACCOUNT_GROUPS_ERROR};
+    static const enum frame_tag caller_tags[4] = {TAG_CALLER_NAME, TAG_CALLER_GECOS, TAG_CALLER_GROUP,
+                                                  TAG_CALLER_GROUPS_ERROR};
+    frame_begin(frame, FRAME_FACTS);
+    frame_text(frame, TAG_PROGRAM, facts->program);
+    frame_text(frame, TAG_SERVICE, facts->service);
+    frame_text(frame, TAG_USER, facts->user);
+    frame_text(frame, TAG_RHOST, facts->rhost);
+    frame_text(frame, TAG_TTY, facts->tty);
+    frame_number(frame, TAG_FLAGS, (facts->silent ? 1u : 0u) | (facts->no_conversation ? 2u : 0u));
+    frame_number(frame, TAG_CALLER_UID, facts->caller_uid);
+    if (facts->account.name != NULL)
+        frame_number(frame, TAG_ACCOUNT_UID, facts->account.uid);
+    put_account(frame, &facts->account, account_tags);
+    put_account(frame, &facts->caller, caller_tags);
+    frame_text(frame, TAG_COMMAND, facts->command);
+    frame_text(frame, TAG_CONFIG_PATH, facts->config_path);
+    if (facts->config_text != NULL)
+        frame_bytes(frame, TAG_CONFIG_TEXT, facts->config_text, facts->config_length);
+    frame_text(frame, TAG_HOST_NAME, facts->host_name);
+    frame_number(frame, TAG_DEADLINE, deadline);
+    frame_text(frame, TAG_DUO_USER, facts->duo_user);
+    frame_text(frame, TAG_ENV_FACTOR, facts->env_factor);
+    if (facts->application != NULL)
+        put_application(frame, facts->application);
+}
