@@ -31,6 +31,7 @@ const SYSTEM_USER = 'duo';
 const destdir = process.env['DESTDIR'] ?? '';
 const prefix = process.env['PREFIX'] ?? '/usr';
 const engine = join(prefix, 'libexec/duo-ts/duo-ts');
+const addon = join(prefix, 'libexec/duo-ts/unix.node');
 const command = join(prefix, 'bin/duo-ts');
 const module = join(process.env['SECURITYDIR'] ?? securityDirectory(), 'pam_duo_ts.so');
 const examples = join(prefix, 'share/doc/pam-duo-ts/pam.d');
@@ -100,6 +101,7 @@ function install(setuid: boolean): void {
   run('cmake', ['-S', '.', '-B', 'build/install', `-DDUO_TS_ENGINE=${engine}`, '-DCMAKE_BUILD_TYPE=Release']);
   run('cmake', ['--build', 'build/install']);
   place('build/duo-ts', engine, 0o755);
+  place('build/Release/unix.node', addon, 0o644);
   place('build/install/Release/pam_duo_ts.so', module, 0o644);
   // Taken away by an upgrade, it would refuse everybody whose login it guards.
   const launcherMode = setuid || isSetuid(destdir + launcher) ? 0o4755 : 0o755;
@@ -162,7 +164,7 @@ function uninstall(force: boolean): void {
     }
   }
   const files = [...libraryFiles(library), ...pages.map(({ to }) => to)];
-  for (const path of [module, launcher, ...files, command, engine]) {
+  for (const path of [module, launcher, ...files, command, engine, addon]) {
     rmSync(destdir + path, { force: true });
     say(`removed ${destdir}${path}`);
   }

@@ -56,6 +56,46 @@ Napi::Value user_object(Napi::Env env, const passwd *user) {
     return object;
 }
 
+// A look-up on a thread of libuv's, settled on JavaScript's.
+class AccountLookup : public Napi::AsyncWorker {
+  public:
+    AccountLookup(Napi::Env env, uid_t uid)
+        : Napi::AsyncWorker(env, "account"), deferred(Napi::Promise::Deferred::New(env)), uid(uid) {
+    }
+    ~AccountLookup() override {
+        account_free(&account);
+    }
+    Napi::Promise promise() const {
+        return deferred.Promise();
+    }
+    void Execute() override {
+        found = account_by_uid(&account, uid);
+    }
+    void OnOK() override {
+        if (!found) {
+            deferred.Resolve(Env().Undefined());
+            return;
+        }
+        Napi::Object object = Napi::Object::New(Env());
+        Napi::Array groups = Napi::Array::New(Env());
+        for (size_t i = 0; i < account.group_count; i++)
+            groups.Set(static_cast<uint32_t>(i), Napi::String::New(Env(), account.groups[i]));
+        object.Set("name", account.name);
+        object.Set("uid", static_cast<double>(account.uid));
+        object.Set("gecos", account.gecos);
+        object.Set("groups", groups);
+        if (account.groups_error != nullptr)
+            object.Set("groupsError", account.groups_error);
+        deferred.Resolve(object);
+    }
+
+  private:
+    Napi::Promise::Deferred deferred;
+    uid_t uid;
+    bool found = false;
+    bridge_account account{};
+};
+
 std::string text_argument(const Napi::CallbackInfo &info) {
     if (info.Length() != 1 || !info[0].IsString())
         throw Napi::TypeError::New(info.Env(), "a name is wanted");
@@ -86,6 +126,16 @@ Napi::Value accounts_user_by_id(const Napi::CallbackInfo &info) {
                                        [uid](passwd *to, char *data, size_t size, passwd **found) {
                                            return getpwuid_r(uid, to, data, size, found);
                                        }));
+}
+
+Napi::Value accounts_account_by_id(const Napi::CallbackInfo &info) {
+    if (info.Length() != 1 || !info[0].IsNumber())
+        throw Napi::TypeError::New(info.Env(), "a uid is wanted");
+    // Queued, it owns itself.
+    auto *lookup = new AccountLookup(info.Env(), info[0].As<Napi::Number>().Uint32Value());
+    Napi::Promise promise = lookup->promise();
+    lookup->Queue();
+    return promise;
 }
 
 Napi::Value accounts_group_by_name(const Napi::CallbackInfo &info) {

@@ -6,6 +6,7 @@
 
 Napi::Value accounts_user_by_name(const Napi::CallbackInfo &info);
 Napi::Value accounts_user_by_id(const Napi::CallbackInfo &info);
+Napi::Value accounts_account_by_id(const Napi::CallbackInfo &info);
 Napi::Value accounts_group_by_name(const Napi::CallbackInfo &info);
 Napi::Value accounts_canonical_host_name(const Napi::CallbackInfo &info);
 

@@ -1,10 +1,14 @@
 #include "process.h"
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
+#include <string>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 Napi::Value process_peer_credentials(const Napi::CallbackInfo &info) {
     if (info.Length() != 1 || !info[0].IsNumber())
@@ -26,5 +30,31 @@ Napi::Value process_harden(const Napi::CallbackInfo &info) {
     if (setrlimit(RLIMIT_CORE, &core) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         throw Napi::Error::New(info.Env(), std::strerror(errno));
+    return info.Env().Undefined();
+}
+
+// One datagram, as sd_notify(3) has it: Node has no Unix datagram sockets.
+Napi::Value process_notify(const Napi::CallbackInfo &info) {
+    if (info.Length() != 2 || !info[0].IsString() || !info[1].IsString())
+        throw Napi::TypeError::New(info.Env(), "a path and a state are wanted");
+    std::string path = info[0].As<Napi::String>().Utf8Value();
+    std::string state = info[1].As<Napi::String>().Utf8Value();
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() < 2 || path.size() >= sizeof address.sun_path)
+        throw Napi::TypeError::New(info.Env(), "the path is too short or too long");
+    std::memcpy(address.sun_path, path.data(), path.size());
+    if (path[0] == '@')
+        address.sun_path[0] = '\0';
+    socklen_t size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        throw Napi::Error::New(info.Env(), std::strerror(errno));
+    ssize_t sent = sendto(fd, state.data(), state.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
+                          reinterpret_cast<const sockaddr *>(&address), size);
+    int error = errno;
+    close(fd);
+    if (sent < 0)
+        throw Napi::Error::New(info.Env(), std::strerror(error));
     return info.Env().Undefined();
 }

@@ -6,5 +6,6 @@
 
 Napi::Value process_peer_credentials(const Napi::CallbackInfo &info);
 Napi::Value process_harden(const Napi::CallbackInfo &info);
+Napi::Value process_notify(const Napi::CallbackInfo &info);
 
 #endif

@@ -1,5 +1,5 @@
-// What Node lacks of Unix, for tools and tests: a PAM client, accounts, peer credentials, the host's name,
-// hardening.
+// What Node lacks of Unix, for tools, tests and the resident engine: a PAM client, accounts, peer
+// credentials, the host's name, hardening, service notification.
 #include <napi.h>
 
 #include "accounts.h"
@@ -10,11 +10,13 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("authenticate", Napi::Function::New(env, pam_client_authenticate, "authenticate"));
     exports.Set("userByName", Napi::Function::New(env, accounts_user_by_name, "userByName"));
     exports.Set("userById", Napi::Function::New(env, accounts_user_by_id, "userById"));
+    exports.Set("accountById", Napi::Function::New(env, accounts_account_by_id, "accountById"));
     exports.Set("groupByName", Napi::Function::New(env, accounts_group_by_name, "groupByName"));
     exports.Set("canonicalHostName",
                 Napi::Function::New(env, accounts_canonical_host_name, "canonicalHostName"));
     exports.Set("peerCredentials", Napi::Function::New(env, process_peer_credentials, "peerCredentials"));
     exports.Set("hardenProcess", Napi::Function::New(env, process_harden, "hardenProcess"));
+    exports.Set("notify", Napi::Function::New(env, process_notify, "notify"));
     return exports;
 }
 

@@ -35,6 +35,10 @@ export interface LinkOptions {
   readonly clock: Clock;
   /** This program's release, for the host's log. */
   readonly release: string;
+  /** Milliseconds for the host to send its FACTS; absent: no limit. */
+  readonly factsWithin?: number;
+  /** The longest deadline that a host may set, in milliseconds; absent: any. */
+  readonly maxDeadline?: number;
 }
 
 /**
@@ -49,6 +53,7 @@ export async function serveLogin(
   const link = new Link(socket, options);
   try {
     const facts = await link.facts();
+    link.startDeadline(Math.min(facts.deadline, options.maxDeadline ?? facts.deadline));
     const verdict = await judge(facts, login, link);
     return link.end(verdict) ? verdict : undefined;
   } catch {
@@ -60,7 +65,6 @@ export async function serveLogin(
 
 /** Runs the login; an exception from it is a defect of ours, and a denial. */
 async function judge(facts: Facts, login: Login, link: Link): Promise<Verdict> {
-  link.startDeadline(facts.deadline);
   try {
     return await login(facts, link.host);
   } catch (error) {
@@ -87,7 +91,7 @@ class Link {
   #informed = false;
   #answer: Waiter<string> | undefined;
 
-  constructor(socket: Duplex, { clock, release }: LinkOptions) {
+  constructor(socket: Duplex, { clock, release, factsWithin }: LinkOptions) {
     this.#socket = socket;
     this.#clock = clock;
     this.#facts.promise.catch(() => {});
@@ -120,6 +124,7 @@ class Link {
       ['release', release],
     ]);
     void this.#beat();
+    if (factsWithin !== undefined) void this.#awaitFacts(factsWithin);
   }
 
   /** Resolves when the host has sent its FACTS. */
@@ -161,6 +166,15 @@ class Link {
       }
     } catch {
       // The timers were stopped: the login is over.
+    }
+  }
+
+  async #awaitFacts(ms: number): Promise<void> {
+    try {
+      await this.#clock.sleep(ms, this.#timers.signal);
+      if (!this.#informed) this.#cancel('the host sent no FACTS in time');
+    } catch {
+      // The login is over.
     }
   }
 

@@ -1,6 +1,7 @@
 /** The command-line tool's subcommands. */
 import { Command } from 'commander';
 import { RELEASE } from '../lib/release.ts';
+import { engineCommand } from './engine-command.ts';
 import { simulateCommand } from './simulate.ts';
 
 export async function runCommands(argv: readonly string[]): Promise<void> {
@@ -8,6 +9,7 @@ export async function runCommands(argv: readonly string[]): Promise<void> {
     .description('Tools around pam_duo_ts, the Duo second factor for PAM.')
     .version(RELEASE)
     .addHelpText('after', '\nThe PAM module starts `duo-ts engine` for each login; nobody else has to.')
+    .addCommand(engineCommand())
     .addCommand(simulateCommand());
   await program.parseAsync([...argv]);
 }

@@ -13,6 +13,8 @@ import { localAddress } from '../policy/origin.ts';
 const SOCKET = 3;
 
 export async function runEngine(): Promise<void> {
+  // What the command-line tool and the resident engine may do more, this one gives up before anything else.
+  process.permission?.drop('addon');
   process.permission?.drop('fs.write');
   if (!isSocket(SOCKET)) {
     process.stderr.write(

@@ -7,10 +7,15 @@
 const UNUSED_GLOBALS = ['fetch', 'FormData', 'Headers', 'Request', 'Response', 'WebSocket', 'EventSource'];
 
 async function main(): Promise<void> {
-  if (process.argv[2] === 'engine' && process.argv.length === 3) {
+  if (process.argv[2] === 'engine') {
     for (const name of UNUSED_GLOBALS) Reflect.deleteProperty(globalThis, name);
+  }
+  if (process.argv[2] === 'engine' && process.argv.length === 3) {
     const { runEngine } = await import('./engine.ts');
     await runEngine();
+  } else if (process.argv[2] === 'engine') {
+    const { engineCommand } = await import('./engine-command.ts');
+    await engineCommand().parseAsync(process.argv.slice(3), { from: 'user' });
   } else {
     const { runCommands } = await import('./commands.ts');
     await runCommands(process.argv);

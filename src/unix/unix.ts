@@ -1,4 +1,4 @@
-/** What Node lacks of Unix: the addon of native/addon, typed. For tools and tests; no login loads it. */
+/** What Node lacks of Unix: the addon of native/addon, typed. For tools, tests and the resident engine. */
 import { createRequire } from 'node:module';
 
 /** A message of PAM's conversation. */
@@ -70,17 +70,31 @@ export interface PeerCredentials {
   readonly gid: number;
 }
 
+/** A passwd entry with its groups, as the facts of a login have it. */
+export interface UserAccount {
+  readonly name: string;
+  readonly uid: number;
+  readonly gecos: string;
+  readonly groups: readonly string[];
+  /** Why the groups could not be read; absent when they were. */
+  readonly groupsError?: string;
+}
+
 export interface Unix {
   /** pam_start_confdir, pam_authenticate and pam_end, on a thread of its own. */
   authenticate(login: PamLogin, conversation: PamConversation): Promise<PamResult>;
   userByName(name: string): User | undefined;
   userById(uid: number): User | undefined;
+  /** The passwd entry of a uid with its groups, looked up on a thread of its own: a name service can be slow. */
+  accountById(uid: number): Promise<UserAccount | undefined>;
   groupByName(name: string): Group | undefined;
   canonicalHostName(): string;
   /** SO_PEERCRED of a connected Unix socket. @throws Error with the system's words */
   peerCredentials(fd: number): PeerCredentials;
   /** For this process: no core files, no tracing by the same user, no new privileges. Can't be undone. */
   hardenProcess(): void;
+  /** Sends one datagram to the Unix socket of sd_notify(3) at `path` (`@name`: an abstract one). @throws Error */
+  notify(path: string, state: string): void;
 }
 
 /** Loads the addon. @throws Error when it has not been built */

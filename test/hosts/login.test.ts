@@ -1,8 +1,7 @@
 /** Real login(1) at a pseudo-terminal. */
-import { renameSync } from 'node:fs';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
-import { ENGINE, PASSWORD, pending, SystemLog, setUp, startDuo } from './machine.ts';
+import { PASSWORD, pending, SystemLog, setUp, startDuo, withoutEngine } from './machine.ts';
 import { Terminal } from './terminal.ts';
 
 let log: SystemLog;
@@ -51,8 +50,7 @@ test('three wrong passcodes do not', async (t) => {
 });
 
 test('without an engine nobody gets in', async (t) => {
-  renameSync(ENGINE, `${ENGINE}.away`);
-  t.teardown(() => renameSync(`${ENGINE}.away`, ENGINE));
+  withoutEngine(t);
   const terminal = await login();
   await log.line(/login.*Error in Duo login for 'alice'.*: the engine can't be started/);
   await terminal.shows(/Login incorrect|System error|service/i);

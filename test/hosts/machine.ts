@@ -3,11 +3,14 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   chmodSync,
+  closeSync,
   copyFileSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -22,6 +25,12 @@ const CONFIG = '/etc/duo/pam_duo.conf';
 export const LOGIN_DUO_CONFIG = '/etc/duo/login_duo.conf';
 const CA = '/etc/duo/ca.pem';
 export const ENGINE = '/usr/libexec/duo-ts/duo-ts';
+export const SOCKET = '/run/duo-ts/engine.sock';
+
+/** DUO_TS_RESIDENT=1: every login of these tests is served by a resident engine, and no private one can be started. */
+export const residentAlone = process.env['DUO_TS_RESIDENT'] === '1';
+/** The same program under another name, for when there is to be no private engine. */
+const RESIDENT_ENGINE = residentAlone ? `${ENGINE}-resident` : ENGINE;
 
 /** Runs a program. @throws Error with its output when it fails */
 export function run(program: string, ...args: string[]): string {
@@ -56,6 +65,54 @@ export function setUp(...options: string[]): void {
   // Words of the day and mail have no place in a transcript.
   for (const name of ['/etc/motd', '/etc/issue']) writeFileSync(name, '');
   for (const service of ['sshd', 'sudo', 'su', 'login']) useStack(service);
+  if (residentAlone) {
+    renameSync(ENGINE, RESIDENT_ENGINE);
+    resident = startResident();
+  }
+}
+
+let resident: Resident | undefined;
+
+/** Takes every engine away until the test ends. */
+export function withoutEngine(t: { teardown(end: () => void): void }): void {
+  if (residentAlone) {
+    resident?.process.kill('SIGKILL');
+    t.teardown(() => {
+      resident = startResident();
+    });
+  } else {
+    renameSync(ENGINE, `${ENGINE}.away`);
+    t.teardown(() => renameSync(`${ENGINE}.away`, ENGINE));
+  }
+}
+
+export interface Resident {
+  readonly process: ChildProcess;
+  /** What it wrote to standard error, so far. */
+  readonly log: () => string;
+}
+
+/** Starts a resident engine by hand, and waits until it takes connections. */
+export function startResident(...args: string[]): Resident {
+  const path = `/tmp/resident-${performance.now()}.log`;
+  const log = openSync(path, 'w');
+  const engine = spawn(RESIDENT_ENGINE, ['engine', '--resident', ...args], {
+    stdio: ['ignore', 'ignore', log],
+    env: {},
+  });
+  closeSync(log);
+  engine.unref();
+  awaitSocket();
+  return { process: engine, log: () => readFileSync(path, 'utf8') };
+}
+
+/** Blocks until somebody takes connections at the engine's socket. */
+export function awaitSocket(): void {
+  const connect = ['-u', '/dev/null', `UNIX-CONNECT:${SOCKET}`];
+  for (let tries = 0; spawnSync('socat', connect, { stdio: 'ignore' }).status !== 0; tries += 1) {
+    if (tries > 1000) throw new Error('the resident engine does not listen');
+    spawnSync('sleep', ['0.02']);
+  }
 }
 
 function edit(path: string, what: RegExp, by: string): void {
@@ -154,6 +211,15 @@ export function engines(): number[] {
         return false;
       }
     });
+}
+
+/** How many logins are under way: private engines, or connections that the resident one has. */
+export function underWay(): number {
+  if (!residentAlone) return engines().length;
+  const connected = / 0001 03 +\d+ \S+engine\.sock$/;
+  return readFileSync('/proc/net/unix', 'latin1')
+    .split('\n')
+    .filter((line) => connected.test(line)).length;
 }
 
 /** Looks again and again until it holds. The test's own time limit ends what never does. */

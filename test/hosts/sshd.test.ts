@@ -1,22 +1,22 @@
 /** Real sshd, real ssh, over loopback. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import {
   addConfig,
-  ENGINE,
-  engines,
   PASSWORD,
   pending,
   run,
   SystemLog,
   setUp,
   startDuo,
+  underWay,
   until,
   useStack,
+  withoutEngine,
 } from './machine.ts';
 
 const PORT = 2222;
@@ -210,8 +210,7 @@ test('keyboard-interactive: who must enrol sees where', async (t) => {
 test('keyboard-interactive: without an engine nobody gets in', async (t) => {
   await startSshd(...KEYBOARD);
   addConfig('failmode = safe');
-  renameSync(ENGINE, `${ENGINE}.away`);
-  t.teardown(() => renameSync(`${ENGINE}.away`, ENGINE));
+  withoutEngine(t);
   const { status, output } = await ssh('keyboard-interactive', [PASSWORD]);
   t.is(status, 255);
   t.notRegex(output, /^alice$/m);
@@ -266,8 +265,7 @@ test('publickey,keyboard-interactive: the key, then Duo alone', async (t) => {
   const keyless = await ssh('keyboard-interactive', ['123457']);
   t.is(keyless.status, 255, 'Duo alone is no login');
 
-  renameSync(ENGINE, `${ENGINE}.away`);
-  t.teardown(() => renameSync(`${ENGINE}.away`, ENGINE));
+  withoutEngine(t);
   t.is((await ssh('publickey,keyboard-interactive', ['123457'], ...key)).status, 255);
 });
 
@@ -294,7 +292,7 @@ test('when LoginGraceTime is over no engine is left', async (t) => {
     },
   );
   await pending(duo);
-  t.is(engines().length, 1);
+  t.is(underWay(), 1);
   await once(client, 'exit');
-  await until(() => engines().length === 0);
+  await until(() => underWay() === 0);
 });

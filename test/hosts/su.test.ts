@@ -1,8 +1,7 @@
 /** Real su, setuid root, called by an unprivileged user: at a terminal, and with limits of that user's choice. */
-import { renameSync } from 'node:fs';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
-import { addConfig, ENGINE, PASSWORD, pending, SystemLog, setUp, startDuo } from './machine.ts';
+import { addConfig, PASSWORD, pending, SystemLog, setUp, startDuo, withoutEngine } from './machine.ts';
 import { Terminal } from './terminal.ts';
 
 let log: SystemLog;
@@ -79,8 +78,7 @@ test('to another user, three wrong passcodes are too many', async (t) => {
 
 test('without an engine nobody gets through', async (t) => {
   duo = await startDuo({ users: USERS }, 'failmode = safe');
-  renameSync(ENGINE, `${ENGINE}.away`);
-  t.teardown(() => renameSync(`${ENGINE}.away`, ENGINE));
+  withoutEngine(t);
   for (const target of ['root', 'bert']) {
     const terminal = su(target);
     await passPassword(terminal);
@@ -141,7 +139,7 @@ test("the caller's environment changes nothing", async (t) => {
   ).answering(/Password: /, `${PASSWORD}\n`);
   t.notRegex(output, /^came in$/m);
   t.deepEqual(
-    duo.service.calls.map(({ call }) => call),
-    ['ping', 'preauth'],
+    duo.service.calls.map(({ call }) => call).filter((call) => call !== 'ping'),
+    ['preauth'],
   );
 });

@@ -1,17 +1,18 @@
 /** Real sudo at a real pseudo-terminal. */
-import { existsSync, renameSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import {
   addConfig,
   ENGINE,
-  engines,
   PASSWORD,
   pending,
   SystemLog,
   setUp,
   startDuo,
+  underWay,
   until,
+  withoutEngine,
 } from './machine.ts';
 import { CTRL_C, Terminal } from './terminal.ts';
 
@@ -85,7 +86,7 @@ test('^C at the prompt denies at once and leaves the terminal sane', async (t) =
   t.false(output.includes('\nroot\n'));
   t.regex(output, SANE);
   t.notRegex(output, /status=0/);
-  await until(() => engines().length === 0);
+  await until(() => underWay() === 0);
 });
 
 test('^C while a push is pending denies at once and leaves the terminal sane', async (t) => {
@@ -101,7 +102,7 @@ test('^C while a push is pending denies at once and leaves the terminal sane', a
   t.regex(output, SANE);
   t.notRegex(output, /status=0/);
   await log.line(/sudo.*Aborted Duo login for 'alice'.*: cancelled by SIGINT/);
-  await until(() => engines().length === 0);
+  await until(() => underWay() === 0);
 });
 
 test('SUDO_COMMAND of the caller is not what the phone shows', async (t) => {
@@ -116,8 +117,7 @@ test('SUDO_COMMAND of the caller is not what the phone shows', async (t) => {
 
 test('without an engine nobody gets through', async (t) => {
   addConfig('failmode = safe');
-  renameSync(ENGINE, `${ENGINE}.away`);
-  t.teardown(() => renameSync(`${ENGINE}.away`, ENGINE));
+  withoutEngine(t);
   t.false(existsSync(ENGINE));
   const terminal = sudo();
   await terminal.shows(/password for alice: /);

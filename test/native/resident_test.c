@@ -72,7 +72,7 @@ static struct bridge_verdict login(const char *private_mode, bool mute) {
         .config_length = 6,
         .host_name = "host",
     };
-    const struct bridge_host host = {NULL, host_prompt, host_status, host_log};
+    const struct bridge_host host = {.prompt = host_prompt, .status = host_status, .log = host_log};
     const struct bridge_engines engines = {
         .path = private_mode == NULL ? NULL : place(private_mode),
         .socket = socket_path,

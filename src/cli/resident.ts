@@ -1,0 +1,221 @@
+/** `duo-ts engine --resident`: serves every login of this host from one process, started by systemd or by hand. */
+import { lstatSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { dirname, join } from 'node:path';
+import { type ConfigText, Priority } from '../bridge/messages.ts';
+import { systemClock } from '../lib/clock.ts';
+import { RELEASE } from '../lib/release.ts';
+import { cleanText } from '../lib/text.ts';
+import { loginFor } from '../login/login.ts';
+import { openDuo } from '../login/open-duo.ts';
+import { localAddress } from '../policy/origin.ts';
+import { ResidentServer } from '../resident/server.ts';
+import { DEFAULT_SETTINGS, parseSettings, type ResidentSettings } from '../resident/settings.ts';
+import { loadInstalledUnix } from '../unix/installed.ts';
+import type { Unix } from '../unix/unix.ts';
+
+/** The user that the engine runs as. */
+const USER = 'duo';
+/** Where systemd puts the first socket that it passes on. */
+const FIRST_FD = 3;
+const MAX_CONFIG = 65_536;
+
+export interface ResidentArguments {
+  /** Where to listen when systemd passes no socket on. */
+  readonly socket: string;
+  /** The configuration for users who may not read it; absent: systemd's credential, if there is one. */
+  readonly config?: string;
+  /** resident.conf; absent: systemd's credential, if there is one. */
+  readonly settings?: string;
+}
+
+/** What keeps the engine from starting: a sentence for whoever started it. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+}
+
+/** Runs until SIGTERM or SIGINT, and then until the last login has ended. @throws StartError */
+export async function runResident(options: ResidentArguments): Promise<void> {
+  const unix = loadAddon();
+  const config = readConfig(options.config ?? credential('pam_duo.conf'));
+  const settings = readSettings(options.settings ?? credential('resident.conf'));
+  const notify = notifier(unix);
+  const listener = createServer();
+  await (passedSocket() ? listenOn(listener, { fd: FIRST_FD }) : listenByHand(listener, options.socket));
+  becomeUser(unix);
+  unix.hardenProcess();
+  process.permission?.drop('fs.write');
+
+  const server = new ResidentServer({
+    login: loginFor({ openDuo, localAddress }),
+    clock: systemClock,
+    release: RELEASE,
+    log,
+    settings,
+    config,
+    hostName: unix.canonicalHostName(),
+    accountOf: (uid) => unix.accountById(uid),
+  });
+  listener.on('connection', (socket) => {
+    const uid = peerOf(unix, socket);
+    if (uid === undefined) socket.destroy();
+    else server.accept(socket, uid);
+  });
+  const stopped = Promise.withResolvers<string>();
+  process.once('SIGTERM', () => stopped.resolve('SIGTERM')).once('SIGINT', () => stopped.resolve('SIGINT'));
+  const watchdog = startWatchdog(notify);
+  notify('READY=1');
+  log(Priority.info, `release ${RELEASE} serves as uid ${process.geteuid?.()}`);
+
+  const signal = await stopped.promise;
+  notify(`STOPPING=1\nSTATUS=waiting for ${server.inFlight} logins to end`);
+  log(Priority.info, `${signal}: takes no more logins, ${server.inFlight} are under way`);
+  listener.close();
+  await server.drained();
+  clearInterval(watchdog);
+  log(Priority.info, 'ends');
+}
+
+/** journald reads the priority from the line; people at a terminal do without. */
+function log(priority: Priority, text: string): void {
+  const prefix = process.env['JOURNAL_STREAM'] === undefined ? 'duo-ts engine: ' : `<${priority}>`;
+  process.stderr.write(`${prefix}${cleanText(text).replaceAll('\n', ' ')}\n`);
+}
+
+function loadAddon(): Unix {
+  try {
+    return loadInstalledUnix(process.execPath);
+  } catch (error) {
+    throw new StartError(`the addon can't be loaded: ${messageOf(error)}`);
+  } finally {
+    process.permission?.drop('addon');
+  }
+}
+
+function credential(name: string): string | undefined {
+  const directory = process.env['CREDENTIALS_DIRECTORY'];
+  return directory === undefined ? undefined : join(directory, name);
+}
+
+function readConfig(path: string | undefined): ConfigText | undefined {
+  if (path === undefined) return undefined;
+  const text = readText(path);
+  if (text.includes('\0')) throw new StartError(`${path} holds a NUL byte: it is no configuration`);
+  return { path, text };
+}
+
+function readSettings(path: string | undefined): ResidentSettings {
+  if (path === undefined) return DEFAULT_SETTINGS;
+  const { settings, problems } = parseSettings(readText(path), path);
+  for (const problem of problems) log(Priority.error, `${problem}; only root is served`);
+  return settings;
+}
+
+function readText(path: string): string {
+  try {
+    const text = readFileSync(path, 'utf8');
+    if (text.length > MAX_CONFIG) throw new StartError(`${path} is longer than ${MAX_CONFIG} bytes`);
+    return text;
+  } catch (error) {
+    if (error instanceof StartError) throw error;
+    throw new StartError(`${path} can't be read: ${messageOf(error)}`);
+  }
+}
+
+/** sd_notify(3). Whoever does not listen is not missed. */
+function notifier(unix: Unix): (state: string) => void {
+  const path = process.env['NOTIFY_SOCKET'];
+  if (path === undefined) return () => {};
+  return (state) => {
+    try {
+      unix.notify(path, state);
+    } catch (error) {
+      log(Priority.warning, `systemd can't be told ${state.split('\n', 1)[0]}: ${messageOf(error)}`);
+    }
+  };
+}
+
+/** Shows twice in every interval that the event loop still turns. */
+function startWatchdog(notify: (state: string) => void): NodeJS.Timeout | undefined {
+  const { WATCHDOG_USEC, WATCHDOG_PID } = process.env;
+  const interval = Number(WATCHDOG_USEC) / 1000;
+  if (!(interval > 0) || (WATCHDOG_PID !== undefined && Number(WATCHDOG_PID) !== process.pid))
+    return undefined;
+  return setInterval(() => notify('WATCHDOG=1'), interval / 2);
+}
+
+/** sd_listen_fds(3): true when systemd has passed a socket on to this process. */
+function passedSocket(): boolean {
+  const { LISTEN_PID, LISTEN_FDS } = process.env;
+  if (LISTEN_PID === undefined || Number(LISTEN_PID) !== process.pid) return false;
+  if (LISTEN_FDS !== '1') throw new StartError(`one socket is wanted, and ${LISTEN_FDS} are passed on`);
+  return true;
+}
+
+async function listenOn(server: Server, options: Parameters<Server['listen']>[0]): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', reject);
+  server.listen(options, resolve);
+  try {
+    await promise;
+  } catch (error) {
+    throw new StartError(`no connections can be taken: ${messageOf(error)}`);
+  } finally {
+    server.off('error', reject);
+  }
+}
+
+async function listenByHand(server: Server, path: string): Promise<void> {
+  if (!path.startsWith('/')) throw new StartError(`${path} is no absolute path`);
+  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  await removeStale(path);
+  await listenOn(server, { path, readableAll: true, writableAll: true });
+}
+
+/** A socket that an engine left behind is in the way of the next one; one that is served is not touched. */
+async function removeStale(path: string): Promise<void> {
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
+  if (!lstatSync(path).isSocket()) throw new StartError(`${path} is there and is no socket`);
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const probe = createConnection(path, () => resolve(true)).on('error', () => resolve(false));
+  const served = await promise;
+  probe.destroy();
+  if (served) throw new StartError(`another engine listens at ${path}`);
+  unlinkSync(path);
+}
+
+/** Root has listened and read; everything else is for a user who can do nothing. */
+function becomeUser(unix: Unix): void {
+  if (process.geteuid?.() !== 0) return;
+  const user = unix.userByName(USER);
+  if (user === undefined) throw new StartError(`there is no system user ${USER} to run as`);
+  process.setgroups?.([]);
+  process.setgid?.(user.gid);
+  process.setuid?.(user.uid);
+  try {
+    process.setuid?.(0);
+  } catch {
+    return;
+  }
+  throw new StartError('root could not be given up');
+}
+
+/** The uid at the other end. Undefined when it can't be known: then nobody is served. */
+function peerOf(unix: Unix, socket: Socket): number | undefined {
+  // Node keeps a socket's descriptor to itself; this is where.
+  const handle: unknown = Reflect.get(socket, '_handle');
+  if (typeof handle !== 'object' || handle === null || !('fd' in handle) || typeof handle.fd !== 'number') {
+    log(Priority.error, 'a connection has no descriptor: it is dropped');
+    return undefined;
+  }
+  try {
+    return unix.peerCredentials(handle.fd).uid;
+  } catch (error) {
+    log(Priority.error, `who calls can't be known: ${messageOf(error)}`);
+    return undefined;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,55 @@
+/**
+ * Who calls, by the kernel's word, and which facts are believed of him. Root brings facts and configuration, as to a
+ * private engine. Anybody else may authenticate himself alone, if the administrator lets him: who he is and which
+ * configuration holds is known here, and nothing that could sway Duo is taken from him.
+ */
+import type { Account, ConfigText, Facts } from '../bridge/messages.ts';
+import type { ResidentSettings } from './settings.ts';
+
+export interface CallerOptions {
+  readonly settings: ResidentSettings;
+  /** The administrator's configuration for users who may not read it; undefined: there is none. */
+  readonly config: ConfigText | undefined;
+  readonly hostName: string;
+  /** The passwd entry of a uid, with its groups. */
+  readonly accountOf: (uid: number) => Promise<Account | undefined>;
+}
+
+export type JudgedFacts =
+  | { readonly ok: true; readonly facts: Facts }
+  | { readonly ok: false; readonly error: string };
+
+/** The facts to log in with, or why there is no login. */
+export async function judgeFacts(facts: Facts, uid: number, options: CallerOptions): Promise<JudgedFacts> {
+  if (uid === 0) return { ok: true, facts };
+  const { settings, config, hostName } = options;
+  const no = (error: string): JudgedFacts => ({ ok: false, error });
+  if (facts.program !== 'pam') return no(`${facts.program} of uid ${uid} is not served by a resident engine`);
+  if (facts.config !== undefined || facts.application !== undefined) {
+    return no(`uid ${uid} brings a configuration, which only root may`);
+  }
+  if (!settings.unprivileged) return no('only root is served here (see unprivileged in resident.conf)');
+  if (!settings.unprivilegedServices.includes(facts.service)) {
+    return no(`service '${facts.service}' is not among unprivileged_services of resident.conf`);
+  }
+  if (config === undefined) return no('the resident engine was given no configuration for users');
+  const account = await options.accountOf(uid);
+  if (account === undefined) return no(`there is no passwd entry for uid ${uid}`);
+  if (facts.user !== account.name) return no(`${account.name} (uid ${uid}) can authenticate only itself`);
+  return {
+    ok: true,
+    facts: {
+      program: 'pam',
+      service: facts.service,
+      user: account.name,
+      silent: facts.silent,
+      noConversation: facts.noConversation,
+      callerUid: uid,
+      account,
+      caller: account,
+      config,
+      hostName,
+      deadline: facts.deadline,
+    },
+  };
+}

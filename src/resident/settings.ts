@@ -1,0 +1,37 @@
+/** resident.conf: what the administrator lets the resident engine do for callers other than root. */
+import { readIni } from '../config/ini.ts';
+
+/** Everything resident.conf can say. */
+export interface ResidentSettings {
+  /** Whether users may authenticate themselves without root in between, as screen lockers do. */
+  readonly unprivileged: boolean;
+  /** The PAM services for which they may. */
+  readonly unprivilegedServices: readonly string[];
+}
+
+export const DEFAULT_SETTINGS: ResidentSettings = { unprivileged: false, unprivilegedServices: [] };
+
+export interface ParsedSettings {
+  readonly settings: ResidentSettings;
+  /** What is wrong with the file, for the log. Where anything is, nobody but root is served. */
+  readonly problems: readonly string[];
+}
+
+/** Reads the file, which has the form of pam_duo.conf. Never throws. */
+export function parseSettings(text: string, path: string): ParsedSettings {
+  const problems: string[] = [];
+  let unprivileged = false;
+  const services: string[] = [];
+  for (const { line, name, value } of readIni(text)) {
+    if (name === 'unprivileged' && /^(?:yes|true|on|1)$/i.test(value)) unprivileged = true;
+    else if (name === 'unprivileged' && /^(?:no|false|off|0)$/i.test(value)) unprivileged = false;
+    else if (name === 'unprivileged') problems.push(`${path}, line ${line}: unprivileged is yes or no`);
+    else if (name === 'unprivileged_services') services.push(...value.split(/[\s,]+/).filter(Boolean));
+    else problems.push(`${path}, line ${line}: '${name ?? value}' is no option`);
+  }
+  if (unprivileged && services.length === 0 && problems.length === 0) {
+    problems.push(`${path}: unprivileged = yes has no effect without unprivileged_services`);
+  }
+  if (problems.length > 0) return { settings: DEFAULT_SETTINGS, problems };
+  return { settings: { unprivileged, unprivilegedServices: services }, problems };
+}
