@@ -3,11 +3,14 @@ import { lstatSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type ConfigText, Priority } from '../bridge/messages.ts';
+import { parseConfig } from '../config/config.ts';
+import { DuoError } from '../duo/errors.ts';
+import { Pool } from '../duo/pool.ts';
 import { systemClock } from '../lib/clock.ts';
 import { RELEASE } from '../lib/release.ts';
 import { cleanText } from '../lib/text.ts';
 import { loginFor } from '../login/login.ts';
-import { openDuo } from '../login/open-duo.ts';
+import { keepConnected, openDuo } from '../login/open-duo.ts';
 import { localAddress } from '../policy/origin.ts';
 import { ResidentServer } from '../resident/server.ts';
 import { DEFAULT_SETTINGS, parseSettings, type ResidentSettings } from '../resident/settings.ts';
@@ -46,8 +49,12 @@ export async function runResident(options: ResidentArguments): Promise<void> {
   unix.hardenProcess();
   process.permission?.drop('fs.write');
 
+  const pool = new Pool(systemClock, (problem) => log(Priority.warning, `${problem}; it is tried again`));
   const server = new ResidentServer({
-    login: loginFor({ openDuo, localAddress }),
+    login: loginFor({
+      openDuo: (duo, tell, program) => openDuo(duo, tell, program, pool),
+      localAddress,
+    }),
     clock: systemClock,
     release: RELEASE,
     log,
@@ -65,6 +72,7 @@ export async function runResident(options: ResidentArguments): Promise<void> {
   process.once('SIGTERM', () => stopped.resolve('SIGTERM')).once('SIGINT', () => stopped.resolve('SIGINT'));
   const watchdog = startWatchdog(notify);
   notify('READY=1');
+  if (config !== undefined) void connectEarly(config, pool);
   log(Priority.info, `release ${RELEASE} serves as uid ${process.geteuid?.()}`);
 
   const signal = await stopped.promise;
@@ -73,6 +81,7 @@ export async function runResident(options: ResidentArguments): Promise<void> {
   listener.close();
   await server.drained();
   clearInterval(watchdog);
+  pool.close();
   log(Priority.info, 'ends');
 }
 
@@ -80,6 +89,21 @@ export async function runResident(options: ResidentArguments): Promise<void> {
 function log(priority: Priority, text: string): void {
   const prefix = process.env['JOURNAL_STREAM'] === undefined ? 'duo-ts engine: ' : `<${priority}>`;
   process.stderr.write(`${prefix}${cleanText(text).replaceAll('\n', ' ')}\n`);
+}
+
+/** A configuration that can't be used is told to each login that has it: here it only means that nothing is early. */
+async function connectEarly({ path, text }: ConfigText, pool: Pool): Promise<void> {
+  const parsed = parseConfig(text, { path, program: 'pam' });
+  if (!parsed.ok) {
+    log(Priority.error, `the configuration in ${path} can't be used`);
+    return;
+  }
+  try {
+    await keepConnected(parsed.config, pool);
+  } catch (error) {
+    if (!(error instanceof DuoError)) throw error;
+    log(Priority.error, `${path}: ${error.message}`);
+  }
 }
 
 function loadAddon(): Unix {

@@ -4,7 +4,13 @@
  */
 import { Agent, type IncomingMessage, type RequestOptions, request } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type AxiosAdapter, AxiosHeaders, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
+import {
+  Axios,
+  type AxiosAdapter,
+  AxiosHeaders,
+  type AxiosResponse,
+  type InternalAxiosRequestConfig,
+} from 'axios';
 import { asDuoError, connectTls, type Endpoint } from './connect.ts';
 import { DuoConnectionError, DuoError, DuoReplyError } from './errors.ts';
 import { codeOf } from './local.ts';
@@ -15,21 +21,23 @@ export const MAX_REPLY = 262_144;
 /** A connection broke after the request was on its way: the service may have acted on it. */
 export class DuoBrokenConnectionError extends DuoConnectionError {}
 
-/** Milliseconds for which an idle connection is kept: less than what servers and gateways in between allow. */
-const IDLE_MS = 15_000;
-
 /** Whose call a connection is opened for, as it travels through Node's agent. */
 interface CallerOptions extends RequestOptions {
   readonly caller?: AbortSignal;
 }
 
-/** Keeps one connection for the calls of a login; each new one is opened and judged by connect.ts. */
+/** Keeps one connection, for one call at a time; each new one is opened and judged by connect.ts. */
 class DuoAgent extends Agent {
   readonly #endpoint: Endpoint;
 
-  constructor(endpoint: Endpoint) {
-    super({ keepAlive: true, maxFreeSockets: 1, timeout: IDLE_MS });
+  constructor(endpoint: Endpoint, idleMs: number) {
+    super({ keepAlive: true, maxSockets: 1, maxFreeSockets: 1, timeout: idleMs });
     this.#endpoint = endpoint;
+  }
+
+  /** True while the connection is there and nobody uses it. */
+  get connected(): boolean {
+    return Object.values(this.freeSockets).some((sockets) => sockets?.some((socket) => !socket.destroyed));
   }
 
   override createConnection(
@@ -45,15 +53,78 @@ class DuoAgent extends Agent {
   }
 }
 
-/** An adapter for one service, and the way to drop its connections. */
-export interface DuoAdapter {
+/** One connection to a service, opened when it is needed, for one call at a time. */
+export interface Line {
   readonly adapter: AxiosAdapter;
-  readonly close: () => void;
+  /** True while the connection is there and nobody uses it. */
+  readonly connected: boolean;
+  /** When a call last ended on it, in monotonic milliseconds. */
+  readonly usedAt: number;
+  close(): void;
 }
 
-export function createAdapter(endpoint: Endpoint): DuoAdapter {
-  const agent = new DuoAgent(endpoint);
-  return { adapter: (config) => send(config, agent, endpoint), close: () => agent.destroy() };
+/** @param idleMs milliseconds for which an idle connection is kept */
+export function createLine(endpoint: Endpoint, idleMs: number): Line {
+  const agent = new DuoAgent(endpoint, idleMs);
+  let usedAt = endpoint.clock.monotonic();
+  return {
+    adapter: async (config) => {
+      const reply = await send(config, agent, endpoint);
+      usedAt = endpoint.clock.monotonic();
+      return reply;
+    },
+    get connected() {
+      return agent.connected;
+    },
+    get usedAt() {
+      return usedAt;
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+export interface Exchange {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** Milliseconds for the reply, from the end of the request; 0: no limit. */
+  readonly timeout: number;
+  readonly signal: AbortSignal;
+}
+
+export interface ExchangeReply {
+  readonly status: number;
+  readonly body: string;
+  /** A header of the reply, by its lower-case name. */
+  readonly header: (name: string) => string | undefined;
+}
+
+const http = new Axios({ transformRequest: [], transformResponse: [], validateStatus: () => true });
+
+/**
+ * One request and its reply, whatever its status.
+ * @throws DuoConnectionError, DuoLocalError, DuoReplyError, or the signal's reason
+ */
+export async function exchange(line: Line, request: Exchange): Promise<ExchangeReply> {
+  const { method, path, body, timeout, signal } = request;
+  const { status, data, headers } = await http.request<string>({
+    adapter: line.adapter,
+    method,
+    url: path,
+    data: body,
+    headers: { ...request.headers },
+    timeout,
+    signal,
+  });
+  return {
+    status,
+    body: data,
+    header: (name) => {
+      const value: unknown = headers[name];
+      return typeof value === 'string' ? value : undefined;
+    },
+  };
 }
 
 /** Sends one request. `config.timeout` counts from the request's end; 0 is no limit. */

@@ -1,11 +1,11 @@
 /** The Auth API over TLS: signs, sends, tries again where that can't do harm, and reads the answer. */
-import { createSecureContext } from 'node:tls';
-import { Axios } from 'axios';
 import type { Clock } from '../lib/clock.ts';
 import type { Secret } from '../lib/secret.ts';
-import { createAdapter, type DuoAdapter, DuoBrokenConnectionError } from './adapter.ts';
+import { DuoBrokenConnectionError, type ExchangeReply, exchange, type Line } from './adapter.ts';
 import type { AuthRequest, DuoApi, PreauthRequest } from './api.ts';
+import { hostHeader } from './connect.ts';
 import { DuoConnectionError, DuoRequestError } from './errors.ts';
+import type { Pool } from './pool.ts';
 import type { HttpProxy } from './proxy.ts';
 import { rateLimitWait } from './rate-limit.ts';
 import {
@@ -19,6 +19,7 @@ import {
   type Reply,
 } from './replies.ts';
 import { authorization, duoDate, encodeParameters, type Method, type Parameters } from './signature.ts';
+import { Station } from './station.ts';
 import type { Trust } from './trust.ts';
 
 export interface ClientOptions {
@@ -38,11 +39,20 @@ export interface ClientOptions {
   readonly notify: (text: string) => void;
   /** 0 … 1, for jitter. */
   readonly random?: () => number;
+  /** Connections and what else is remembered, shared with other clients; absent: this client has its own. */
+  readonly pool?: Pool;
 }
 
 const TRIES = 3;
 /** Milliseconds for a reply that waits for nobody, where the configuration sets no limit. */
 const PROMPT_REPLY_MS = 30_000;
+/**
+ * Milliseconds after which a connection that was idle must show that it is still there before a call is sent that
+ * can't be sent twice.
+ */
+const SURE_MS = 5000;
+/** Milliseconds for a connection that was idle to bring a reply that waits for nobody. */
+const STALE_MS = 5000;
 const CLOCK_SKEW = 40_105;
 const INVALID_PARAMETER = 40_002;
 
@@ -64,37 +74,20 @@ export function createClient(options: ClientOptions): DuoApi {
 
 class Client implements DuoApi {
   readonly #options: ClientOptions;
-  readonly #http: Axios;
-  readonly #adapter: DuoAdapter;
-  /** Duo's clock minus ours, in milliseconds. */
-  #offset = 0;
+  readonly #station: Station;
 
   constructor(options: ClientOptions) {
-    const { host, port, trust, proxy, clock } = options;
     this.#options = options;
-    this.#adapter = createAdapter({
-      host,
-      port,
-      proxy,
-      context: createSecureContext({
-        // An empty list spares Node the reading of its own authorities, which nothing here trusts.
-        ca: trust.kind === 'authorities' ? [...trust.pem] : [],
-        minVersion: 'TLSv1.2',
-      }),
-      trust,
-      clock,
-    });
-    this.#http = new Axios({
-      adapter: this.#adapter.adapter,
-      transformRequest: [],
-      transformResponse: [],
-      validateStatus: () => true,
-    });
+    this.#station = options.pool?.station(options) ?? new Station(options);
   }
 
   async ping(signal: AbortSignal): Promise<void> {
+    if (!this.#station.offsetIsRecent) await this.#readTime(signal);
+  }
+
+  async #readTime(signal: AbortSignal): Promise<void> {
     const time = parsePing(openReply(await this.#send(PING, signal)));
-    this.#offset = time * 1000 - this.#options.clock.now();
+    this.#station.setTime(time * 1000);
   }
 
   async preauth(request: PreauthRequest, signal: AbortSignal) {
@@ -130,7 +123,7 @@ class Client implements DuoApi {
   }
 
   close(): void {
-    this.#adapter.close();
+    if (this.#options.pool === undefined) this.#station.close();
   }
 
   async #call(call: Call, signal: AbortSignal): Promise<unknown> {
@@ -141,7 +134,7 @@ class Client implements DuoApi {
   async #signed(call: Call, signal: AbortSignal): Promise<Reply> {
     const reply = await this.#send(call, signal);
     if (reply.status !== 401 || failureCode(reply.body) !== CLOCK_SKEW) return reply;
-    await this.ping(signal);
+    await this.#readTime(signal);
     return this.#send(call, signal);
   }
 
@@ -149,9 +142,14 @@ class Client implements DuoApi {
   async #send(call: Call, signal: AbortSignal): Promise<Reply> {
     const { clock, notify, random = Math.random } = this.#options;
     for (let attempt = 0; ; attempt += 1) {
-      const { retryAfter, ...reply } = await this.#connect(call, signal);
+      const reply = await this.#connect(call, signal);
       if (reply.status !== 429) return reply;
-      const { ms } = rateLimitWait(retryAfter, attempt, clock.now() + this.#offset, random());
+      const { ms } = rateLimitWait(
+        reply.header('retry-after') ?? reply.header('x-retry-after'),
+        attempt,
+        clock.now() + this.#station.offset,
+        random(),
+      );
       if (ms === undefined) {
         openReply(reply);
         throw new DuoRequestError('HTTP 429');
@@ -163,37 +161,66 @@ class Client implements DuoApi {
     }
   }
 
-  /** Sends until there is a reply, up to three times where no connection can be had. */
-  async #connect(
-    call: Call,
-    signal: AbortSignal,
-  ): Promise<Reply & { readonly retryAfter: string | undefined }> {
-    for (let left = TRIES - 1; ; left -= 1) {
+  /**
+   * Sends until there is a reply, up to three times where no connection can be had. A connection that was there already
+   * and fails costs no try: a fresh one must do no worse for its having been there.
+   */
+  async #connect(call: Call, signal: AbortSignal): Promise<ExchangeReply> {
+    let line = await this.#sureLine(call, signal);
+    for (let left = TRIES - 1; ; line = this.#station.open()) {
+      const reused = line.connected;
       try {
-        return await this.#exchange(call, signal);
+        return await this.#exchange(line, call, reused, signal);
       } catch (error) {
         signal.throwIfAborted();
         const harmless = !(call.once && error instanceof DuoBrokenConnectionError);
-        if (!(error instanceof DuoConnectionError) || !harmless || left === 0) throw error;
+        if (!(error instanceof DuoConnectionError) || !harmless) throw error;
+        if (reused) this.#station.dropIdle();
+        else if (left === 0) throw error;
+        else left -= 1;
+      } finally {
+        this.#station.give(line);
       }
     }
   }
 
+  /** A line for this call. Where it can't be sent twice, one that was idle shows first that it still leads to Duo. */
+  async #sureLine(call: Call, signal: AbortSignal): Promise<Line> {
+    const station = this.#station;
+    const line = station.take();
+    const idle = station.endpoint.clock.monotonic() - line.usedAt;
+    if (!line.connected || (!call.once && !call.slow) || idle < SURE_MS) return line;
+    try {
+      await this.#exchange(line, PING, true, signal);
+      return line;
+    } catch (error) {
+      line.close();
+      station.give(line);
+      signal.throwIfAborted();
+      if (!(error instanceof DuoConnectionError)) throw error;
+      station.dropIdle();
+      return station.open();
+    }
+  }
+
+  /** @param reused the connection was there already, and nobody knows whether it still leads anywhere */
   async #exchange(
-    { method, path, parameters, slow }: Call,
+    line: Line,
+    { method, path, parameters, slow, once }: Call,
+    reused: boolean,
     signal: AbortSignal,
-  ): Promise<Reply & { readonly retryAfter: string | undefined }> {
+  ): Promise<ExchangeReply> {
     const { host, port, ikey, skey, userAgent, timeout, clock } = this.#options;
-    const date = duoDate(clock.now() + this.#offset);
+    const date = duoDate(clock.now() + this.#station.offset);
     const body = encodeParameters(parameters);
     const get = method === 'GET';
-    const name = host.includes(':') ? `[${host}]` : host;
-    const { status, data, headers } = await this.#http.request<string>({
+    const limit = slow ? 0 : timeout || PROMPT_REPLY_MS;
+    const reply = await exchange(line, {
       method,
-      url: get && body !== '' ? `${path}?${body}` : path,
-      data: get ? '' : body,
+      path: get && body !== '' ? `${path}?${body}` : path,
+      body: get ? '' : body,
       headers: {
-        Host: port === 443 ? name : `${name}:${port}`,
+        Host: hostHeader({ host, port }),
         'User-Agent': userAgent,
         'X-Duo-Date': date,
         Authorization: authorization(ikey, skey, { date, method, host, path, parameters }),
@@ -204,16 +231,12 @@ class Client implements DuoApi {
               'Content-Length': String(Buffer.byteLength(body)),
             }),
       },
-      timeout: slow ? 0 : timeout || PROMPT_REPLY_MS,
+      timeout: reused && !slow && !once ? Math.min(limit, STALE_MS) : limit,
       signal,
     });
-    return { status, body: data, retryAfter: retryAfterOf(headers) };
+    this.#station.noteKeepAlive(reply.header('keep-alive'));
+    return reply;
   }
-}
-
-function retryAfterOf(headers: Readonly<Record<string, unknown>>): string | undefined {
-  const value = headers['retry-after'] ?? headers['x-retry-after'];
-  return typeof value === 'string' ? value : undefined;
 }
 
 function authCall(request: AuthRequest, async: boolean): Call {

@@ -1,13 +1,19 @@
 /** A TLS connection to Duo: every address of the host in turn, through a proxy where one is configured. */
-import { lookup } from 'node:dns/promises';
 import { createConnection, isIP, type Socket } from 'node:net';
 import { connect, type SecureContext, type TLSSocket } from 'node:tls';
 import type { Clock } from '../lib/clock.ts';
 import { cleanText } from '../lib/text.ts';
+import type { Addresses, Resolver } from './addresses.ts';
 import { DuoConnectionError, DuoError, DuoLocalError } from './errors.ts';
 import { codeOf, findShortage, isLocal } from './local.ts';
 import type { HttpProxy } from './proxy.ts';
 import { namesHost, type Trust } from './trust.ts';
+
+/** The value of Host for a service. */
+export function hostHeader({ host, port }: Pick<Endpoint, 'host' | 'port'>): string {
+  const name = host.includes(':') ? `[${host}]` : host;
+  return port === 443 ? name : `${name}:${port}`;
+}
 
 export interface Endpoint {
   readonly host: string;
@@ -18,6 +24,7 @@ export interface Endpoint {
   /** Whose certificates are taken. */
   readonly trust: Trust;
   readonly clock: Clock;
+  readonly resolver: Resolver;
 }
 
 /** Milliseconds for one address. */
@@ -42,10 +49,30 @@ export function asDuoError(
  * @throws DuoConnectionError, DuoLocalError
  */
 export async function connectTls(endpoint: Endpoint, signal: AbortSignal): Promise<TLSSocket> {
-  const { host, port } = endpoint.proxy ?? endpoint;
+  const { host } = endpoint.proxy ?? endpoint;
+  const { list, remembered } = await addressesOf(host, endpoint, signal);
+  try {
+    return await connectAny(list, endpoint, signal);
+  } catch (error) {
+    if (!remembered || !(error instanceof DuoConnectionError)) throw error;
+    // What was true a minute ago may not be any more. The same addresses once more would only take time.
+    endpoint.resolver.forget(host);
+    const fresh = await addressesOf(host, endpoint, signal);
+    const others = fresh.list.filter((address) => !list.includes(address));
+    if (others.length === 0) throw error;
+    return await connectAny(others, endpoint, signal);
+  }
+}
+
+async function connectAny(
+  addresses: readonly string[],
+  endpoint: Endpoint,
+  signal: AbortSignal,
+): Promise<TLSSocket> {
+  const { port } = endpoint.proxy ?? endpoint;
   let last: DuoError = asDuoError(endpoint, 'Name or service not known');
   let local: DuoError | undefined;
-  for (const address of await addressesOf(host, endpoint, signal)) {
+  for (const address of addresses) {
     try {
       return await connectAddress(address, port, endpoint, signal);
     } catch (error) {
@@ -57,11 +84,10 @@ export async function connectTls(endpoint: Endpoint, signal: AbortSignal): Promi
   throw local ?? last;
 }
 
-async function addressesOf(host: string, endpoint: Endpoint, signal: AbortSignal): Promise<string[]> {
-  if (isIP(host) !== 0) return [host];
+async function addressesOf(host: string, endpoint: Endpoint, signal: AbortSignal): Promise<Addresses> {
+  if (isIP(host) !== 0) return { list: [host], remembered: false };
   try {
-    const found = await untilAborted(lookup(host, { all: true }), signal);
-    return found.map(({ address }) => address);
+    return await untilAborted(endpoint.resolver.resolve(host), signal);
   } catch (error) {
     signal.throwIfAborted();
     throw asDuoError(endpoint, 'Name or service not known', (await findShortage()) ?? error);

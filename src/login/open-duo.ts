@@ -2,6 +2,7 @@
 import type { Config, ConfigSource } from '../config/config.ts';
 import type { DuoApi } from '../duo/api.ts';
 import { createClient } from '../duo/client.ts';
+import type { Pool } from '../duo/pool.ts';
 import { parseProxy } from '../duo/proxy.ts';
 import { authoritiesIn, loadTrust, type Trust } from '../duo/trust.ts';
 import { systemClock } from '../lib/clock.ts';
@@ -29,30 +30,42 @@ const AGENTS = { pam: 'pam_duo_ts', login_duo: 'login_duo_ts' } as const;
  * Opens it. Files are read here for the last time in a login: from then on the engine may read none.
  * @param notify is told of waits that the user should know of
  * @param program on whose behalf
+ * @param pool what this process's logins share; absent: this one has all to itself
  * @throws DuoHandleError when cafile, the authorities or http_proxy can't be used
  */
 export async function openDuo(
   settings: DuoSettings,
   notify: (text: string) => void,
   program: ConfigSource['program'] | Product,
+  pool?: Pool,
 ): Promise<DuoApi> {
-  const { host, port, ikey, skey, httpProxy, httpsTimeout } = settings;
-  const trust = await trustOf(settings);
-  const proxy = httpProxy === undefined ? {} : { proxy: parseProxy(httpProxy) };
+  const { ikey, skey, httpsTimeout } = settings;
   const product = typeof program === 'string' ? `${AGENTS[program]}/${RELEASE}` : program.product;
   const platform = `${process.arch}-${process.platform}`;
   return createClient({
-    host,
-    port,
+    ...(await serviceOf(settings)),
+    ...(pool === undefined ? {} : { pool }),
     ikey,
     skey,
-    trust,
-    ...proxy,
     timeout: httpsTimeout * 1000,
     userAgent: `${product} (${platform}) libduo/${RELEASE}`,
     clock: systemClock,
     notify,
   });
+}
+
+/**
+ * Connects to the service that the configuration names before anybody logs in, and stays connected.
+ * @throws DuoHandleError when cafile or http_proxy can't be used
+ */
+export async function keepConnected(config: Config, pool: Pool): Promise<void> {
+  pool.keep({ ...(await serviceOf(config)), clock: systemClock });
+}
+
+async function serviceOf(settings: DuoSettings) {
+  const { host, port, httpProxy } = settings;
+  const trust = await trustOf(settings);
+  return { host, port, trust, ...(httpProxy === undefined ? {} : { proxy: parseProxy(httpProxy) }) };
 }
 
 async function trustOf(settings: DuoSettings): Promise<Trust> {

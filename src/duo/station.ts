@@ -1,0 +1,151 @@
+/**
+ * One service as it is known here: connections to it, and how far its clock is from ours. A private engine has one for
+ * its login; a resident engine shares one among all logins that name the same service and trust it in the same way
+ * (see pool.ts). Nothing of a login is kept in it.
+ */
+import { createSecureContext } from 'node:tls';
+import type { Clock } from '../lib/clock.ts';
+import { createLine, type Line } from './adapter.ts';
+import { type Resolver, systemResolver } from './addresses.ts';
+import type { Endpoint } from './connect.ts';
+import type { HttpProxy } from './proxy.ts';
+import type { Trust } from './trust.ts';
+
+export interface StationOptions {
+  /** API host name, without a port. */
+  readonly host: string;
+  readonly port: number;
+  readonly trust: Trust;
+  readonly proxy?: HttpProxy;
+  readonly clock: Clock;
+}
+
+export interface StationManner {
+  /** Milliseconds for which an idle connection is kept. */
+  readonly idleMs: number;
+  /** Milliseconds for which Duo's clock needs no other look. */
+  readonly offsetMs: number;
+  readonly resolver: Resolver;
+}
+
+/** For one login: less idle time than servers and gateways in between allow, and each try looks at Duo's clock. */
+const FOR_ONE: StationManner = { idleMs: 15_000, offsetMs: 0, resolver: systemResolver };
+
+/** Milliseconds by which our clock and time itself may part before the offset is no longer believed. */
+const STEP_MS = 1000;
+
+interface Offset {
+  readonly ms: number;
+  /** When it was measured, monotonic. */
+  readonly at: number;
+  /** Our clock minus the monotonic one: changes when somebody sets our clock. */
+  readonly base: number;
+}
+
+export class Station {
+  readonly endpoint: Endpoint;
+  /** When a login last used it, monotonic milliseconds. */
+  usedAt: number;
+  /** Seconds for which the service says that it keeps an idle connection; undefined: it does not say. */
+  keepAliveHint: number | undefined;
+  readonly #manner: StationManner;
+  /** Lines that nobody uses, the one used last at the end. */
+  #idle: Line[] = [];
+  readonly #busy = new Set<Line>();
+  #offset: Offset | undefined;
+
+  constructor({ host, port, trust, proxy, clock }: StationOptions, manner: StationManner = FOR_ONE) {
+    this.#manner = manner;
+    this.usedAt = clock.monotonic();
+    this.endpoint = {
+      host,
+      port,
+      proxy,
+      context: createSecureContext({
+        // An empty list spares Node the reading of its own authorities, which nothing here trusts.
+        ca: trust.kind === 'authorities' ? [...trust.pem] : [],
+        minVersion: 'TLSv1.2',
+      }),
+      trust,
+      clock,
+      resolver: manner.resolver,
+    };
+  }
+
+  /** Duo's clock minus ours, in milliseconds; 0 when it is not known. */
+  get offset(): number {
+    return this.#offset?.ms ?? 0;
+  }
+
+  /** True when the offset was measured a short while ago and nobody has set our clock since. */
+  get offsetIsRecent(): boolean {
+    const { clock } = this.endpoint;
+    if (this.#offset === undefined) return false;
+    const { at, base } = this.#offset;
+    const now = clock.monotonic();
+    return now - at < this.#manner.offsetMs && Math.abs(clock.now() - now - base) < STEP_MS;
+  }
+
+  /** @param time Duo's clock, in milliseconds since 1970 */
+  setTime(time: number): void {
+    const { clock } = this.endpoint;
+    const now = clock.now();
+    const at = clock.monotonic();
+    this.#offset = { ms: time - now, at, base: now - at };
+  }
+
+  /** @param header the value of a reply's Keep-Alive */
+  noteKeepAlive(header: string | undefined): void {
+    const seconds = /(?:^|[\s,])timeout=(\d{1,6})/i.exec(header ?? '')?.[1];
+    this.keepAliveHint = seconds === undefined ? undefined : Number(seconds);
+  }
+
+  /** The line that was used last and still has its connection, else a new one. To be given back. */
+  take(): Line {
+    for (let line = this.#idle.pop(); line !== undefined; line = this.#idle.pop()) {
+      if (line.connected) return this.#lend(line);
+      line.close();
+    }
+    return this.open();
+  }
+
+  /** A new line, without a connection yet. To be given back. */
+  open(): Line {
+    return this.#lend(createLine(this.endpoint, this.#manner.idleMs));
+  }
+
+  give(line: Line): void {
+    this.#idle = this.#idle.filter((other) => {
+      if (!other.connected) other.close();
+      return other.connected;
+    });
+    if (this.#busy.delete(line)) this.#idle.push(line);
+    else line.close();
+  }
+
+  /** A connection that was thought alive was not: the idle ones are no better. */
+  dropIdle(): void {
+    for (const line of this.#idle.splice(0)) line.close();
+  }
+
+  /** How many connections wait for a call. */
+  get warm(): number {
+    return this.#idle.filter(({ connected }) => connected).length;
+  }
+
+  /** How many calls are under way. */
+  get busy(): number {
+    return this.#busy.size;
+  }
+
+  close(): void {
+    this.dropIdle();
+    for (const line of this.#busy) line.close();
+    this.#busy.clear();
+  }
+
+  #lend(line: Line): Line {
+    this.#busy.add(line);
+    return line;
+  }
+}

@@ -1,0 +1,236 @@
+/** What logins of one process share: connections that are reused, and never worse than fresh ones. */
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import test from 'ava';
+import { MemoryResolver } from '../../src/duo/addresses.ts';
+import { Pool } from '../../src/duo/pool.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import type { Simulator } from '../../src/simulator/simulator.ts';
+import { FakeClock, settle } from '../lib/fake-clock.ts';
+import { clientFor, never, simulatorFor, type Teardown } from '../lib/service.ts';
+
+const alice = { username: 'alice', failmode: 'closed', verifiedPush: false } as const;
+const passcode = { username: 'alice', factor: '100001' };
+
+/** Forwards to the simulator, counts the connections, and can treat those that are there badly. */
+class Middle {
+  connections = 0;
+  readonly #server: Server;
+  readonly #pairs = new Set<readonly [Socket, Socket]>();
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async start(t: Teardown, simulator: Simulator): Promise<Middle> {
+    const server = createServer();
+    const middle = new Middle(server);
+    server.on('connection', (near) => {
+      middle.connections += 1;
+      const far = connect(simulator.port, '127.0.0.1');
+      const pair = [near, far] as const;
+      middle.#pairs.add(pair);
+      near.pipe(far).pipe(near);
+      for (const socket of pair) socket.on('error', () => {}).on('close', () => middle.#drop(pair));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.teardown(async () => {
+      middle.cut();
+      server.close();
+    });
+    return middle;
+  }
+
+  get port(): number {
+    const address = this.#server.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    return address.port;
+  }
+
+  /** Ends every connection: a reset, as a restarted server or a firewall sends it. */
+  cut(): void {
+    for (const pair of this.#pairs) this.#drop(pair);
+  }
+
+  /** From now on nothing crosses the connections that are there, and nobody is told. */
+  swallow(): void {
+    for (const [near, far] of this.#pairs) {
+      near.unpipe(far);
+      far.unpipe(near);
+      near.resume();
+      far.resume();
+    }
+  }
+
+  /** The same towards the client when it speaks next: the request arrives and the connection is gone. */
+  cutAtNextWord(): void {
+    for (const [near, far] of this.#pairs) {
+      near.unpipe(far);
+      near.once('data', () => near.resetAndDestroy()).resume();
+    }
+  }
+
+  #drop(pair: readonly [Socket, Socket]): void {
+    this.#pairs.delete(pair);
+    for (const socket of pair) socket.destroy();
+  }
+}
+
+async function setUp(t: Teardown, clock = systemClock) {
+  const simulator = await simulatorFor(t, clock instanceof FakeClock ? { clock } : {});
+  const middle = await Middle.start(t, simulator);
+  const problems: string[] = [];
+  const pool = new Pool(clock, (problem) => problems.push(problem));
+  t.teardown(async () => pool.close());
+  const open = () => clientFor(simulator, { pool, clock, port: middle.port }).client;
+  const calls = () => simulator.service.calls.map(({ call }) => call);
+  return { simulator, middle, pool, open, calls, problems };
+}
+
+test('a second login needs neither a connection nor a ping', async (t) => {
+  const { middle, open, calls } = await setUp(t);
+  for (const factor of ['100001', '100002']) {
+    const client = open();
+    await client.ping(never);
+    await client.preauth(alice, never);
+    await client.auth({ ...passcode, factor }, never);
+    client.close();
+  }
+  t.deepEqual(calls(), ['ping', 'preauth', 'auth', 'preauth', 'auth']);
+  t.is(middle.connections, 1);
+});
+
+test('logins at the same time have connections of their own, and leave them to others', async (t) => {
+  const { middle, open } = await setUp(t);
+  await open().ping(never);
+  await Promise.all(Array.from({ length: 5 }, () => open().preauth(alice, never)));
+  t.is(middle.connections, 5);
+  await Promise.all(Array.from({ length: 5 }, () => open().preauth(alice, never)));
+  t.is(middle.connections, 5);
+});
+
+test('who trusts otherwise shares nothing', async (t) => {
+  const { simulator, middle, open, pool } = await setUp(t);
+  await open().ping(never);
+  const other = clientFor(simulator, { pool, port: middle.port, trust: { kind: 'none' } }).client;
+  await other.ping(never);
+  t.is(middle.connections, 2);
+});
+
+test('a login that is given up takes no connection of others with it', async (t) => {
+  const { simulator, middle, open } = await setUp(t);
+  const client = open();
+  await client.ping(never);
+  const stop = new AbortController();
+  simulator.service.faults.add('preauth', { kind: 'hang' });
+  const hanging = client.preauth(alice, stop.signal);
+  await new Promise((resolve) => simulator.service.once('call', resolve));
+  simulator.service.faults.clear();
+  const answer = await open().preauth(alice, never);
+  stop.abort(new Error('given up'));
+  await t.throwsAsync(hanging, { message: 'given up' });
+  t.is(answer.result, 'auth');
+  await open().preauth(alice, never);
+  t.is(middle.connections, 2);
+});
+
+test('connections that broke while they were idle cost a login nothing', async (t) => {
+  const { middle, open, calls } = await setUp(t);
+  await open().ping(never);
+  await Promise.all(Array.from({ length: 5 }, () => open().preauth(alice, never)));
+  const before = calls().length;
+  middle.cutAtNextWord();
+  t.is((await open().preauth(alice, never)).result, 'auth');
+  t.is(middle.connections, 6);
+  t.deepEqual(calls().slice(before), ['preauth']);
+});
+
+test('connections that lead nowhere any more cost a login five seconds', async (t) => {
+  const clock = new FakeClock(Date.now());
+  const { middle, open } = await setUp(t, clock);
+  await open().ping(never);
+  middle.swallow();
+  const { sleeping } = clock;
+  const answer = open().preauth(alice, never);
+  while (clock.sleeping === sleeping) await settle();
+  await clock.advance(5000);
+  t.is((await answer).result, 'auth');
+  t.is(middle.connections, 2);
+});
+
+test('a call that can not be sent twice goes where Duo has just answered', async (t) => {
+  const clock = new FakeClock(Date.now());
+  const { middle, open, calls } = await setUp(t, clock);
+  await open().ping(never);
+  t.is((await open().preauth(alice, never)).result, 'auth');
+  // The user thinks; meanwhile the server has gone away without a word.
+  await clock.advance(10_000);
+  middle.cutAtNextWord();
+  t.is((await open().auth(passcode, never)).result, 'allow');
+  t.deepEqual(calls(), ['ping', 'preauth', 'auth']);
+  t.is(middle.connections, 2);
+  // And when it has not, one ping shows it.
+  await clock.advance(10_000);
+  t.is((await open().auth({ ...passcode, factor: '100002' }, never)).result, 'allow');
+  t.deepEqual(calls(), ['ping', 'preauth', 'auth', 'ping', 'auth']);
+  t.is(middle.connections, 2);
+});
+
+test('a clock that somebody sets is compared with Duo’s again', async (t) => {
+  const clock = new FakeClock(Date.now());
+  const { open, calls } = await setUp(t, clock);
+  await open().ping(never);
+  await open().ping(never);
+  t.deepEqual(calls(), ['ping']);
+  clock.set(clock.now() + 3_600_000);
+  await open().ping(never);
+  t.deepEqual(calls(), ['ping', 'ping']);
+  await clock.advance(600_001);
+  await open().ping(never);
+  t.is(calls().filter((call) => call === 'ping').length > 2, true);
+});
+
+test('a service that is kept is connected before anybody logs in, and never idles out', async (t) => {
+  const clock = new FakeClock(Date.now());
+  const { simulator, middle, pool, problems, calls } = await setUp(t, clock);
+  const trust = { kind: 'authorities', pem: [simulator.ca] } as const;
+  pool.keep({ host: simulator.host, port: middle.port, trust, clock });
+  const station = pool.station({ host: simulator.host, port: middle.port, trust, clock });
+  while (station.warm === 0) await settle();
+  t.true(station.offsetIsRecent);
+  t.is(station.keepAliveHint, 5);
+  const interval = 3000;
+  for (let turn = 0; turn < 3; turn += 1) {
+    const before = calls().length;
+    await clock.advance(interval);
+    while (calls().length === before || station.warm === 0) await settle();
+  }
+  t.is(middle.connections, 1);
+  middle.cut();
+  while (station.warm > 0) await settle();
+  await clock.advance(interval);
+  while (station.warm === 0) await settle();
+  t.is(middle.connections, 2);
+  t.deepEqual(problems, []);
+});
+
+test('an address is remembered, and asked for again when it does not answer', async (t) => {
+  const clock = new FakeClock();
+  const asked: string[] = [];
+  let answer: readonly string[] | Error = ['192.0.2.1'];
+  const resolver = new MemoryResolver(clock, async (name) => {
+    asked.push(name);
+    if (answer instanceof Error) throw answer;
+    return answer;
+  });
+  await Promise.all([resolver.resolve('a.test'), resolver.resolve('a.test')]);
+  t.deepEqual(await resolver.resolve('a.test'), { list: ['192.0.2.1'], remembered: true });
+  t.is(asked.length, 1);
+  answer = ['192.0.2.2'];
+  resolver.forget('a.test');
+  t.deepEqual(await resolver.resolve('a.test'), { list: ['192.0.2.2'], remembered: false });
+  answer = new Error('no name server');
+  await clock.advance(60_000);
+  t.deepEqual(await resolver.resolve('a.test'), { list: ['192.0.2.2'], remembered: false });
+  await clock.advance(24 * 3_600_000);
+  await t.throwsAsync(resolver.resolve('a.test'), { message: 'no name server' });
+});
