@@ -6,6 +6,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { PERMISSIONS } from '../src/cli/permissions.ts';
 import { bundle } from './bundle.ts';
 
 /** Runs a program in the foreground. @throws Error when it fails */
@@ -22,19 +23,6 @@ export function buildNative(): void {
   copyFileSync('build/Release/unix.node', 'build/unix.node.new');
   renameSync('build/unix.node.new', 'build/unix.node');
 }
-
-/**
- * Node's own limits on the engine: the network, and files to read; it may write none, start nothing, and load no native
- * code. What the command-line tool may do more (write), and the resident engine before it listens (load the addon), the
- * engine gives up before anything else.
- */
-const PERMISSIONS = [
-  '--permission',
-  '--allow-net',
-  '--allow-fs-read=*',
-  '--allow-fs-write=*',
-  '--allow-addons',
-];
 
 /** The engine: Node and the bundled sources in one executable, which takes no options from its surroundings. */
 export async function buildEngine(): Promise<void> {

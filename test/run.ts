@@ -1,5 +1,5 @@
 /**
- * Every test, and one closing line: `N passed, N failed, N skipped`. `--only SUITE` runs one of check, unit, hosts.
+ * Every test, and one closing line: `N passed, N failed, N skipped`. `--only SUITE` runs one suite.
  * Details of what failed come at once; what can't run here is said with its reason.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
@@ -88,14 +88,16 @@ const NAMESPACES = [
   'private',
 ];
 
+/** Those of the real hosts that a resident engine must serve as a private one does. */
+const ALSO_RESIDENT = ['login', 'sshd', 'su', 'sudo'];
+
 /** Real hosts: a private copy of this machine for each file, two at a time. */
-async function hosts(): Promise<void> {
-  say('real hosts');
-  const files = globSync('test/hosts/*.test.ts').sort();
+async function hosts(what: string, files: string[], more: NodeJS.ProcessEnv): Promise<void> {
+  say(what);
   const base = mkdtempSync(join(tmpdir(), 'pam-duo-ts-hosts-'));
   const enter = (place: string, ...command: string[]) => ({
     args: [...NAMESPACES, 'test/hosts/enter.sh', ...command],
-    env: { ...process.env, AVA_SUITE: 'hosts', DUO_TS_BASE: place },
+    env: { ...process.env, ...more, AVA_SUITE: 'hosts', DUO_TS_BASE: place },
   });
   try {
     const { args, env } = enter(base, 'true');
@@ -103,7 +105,7 @@ async function hosts(): Promise<void> {
     if (trial.status !== 0) {
       const reason = process.getuid?.() === 0 ? trial.stderr.trim() : 'it takes root';
       for (const file of files)
-        skipped.push(`${file}: no private copy of this machine can be made: ${reason}`);
+        skipped.push(`${file}, ${what}: no private copy of this machine can be made: ${reason}`);
       return;
     }
     const next = async (): Promise<void> => {
@@ -120,7 +122,18 @@ async function hosts(): Promise<void> {
   }
 }
 
-const SUITES: Readonly<Record<string, () => void | Promise<void>>> = { check: checks, unit, hosts };
+const SUITES: Readonly<Record<string, () => void | Promise<void>>> = {
+  check: checks,
+  unit,
+  hosts: () => hosts('real hosts', globSync('test/hosts/*.test.ts').sort(), {}),
+  // Once more, where no private engine can be started.
+  resident: () =>
+    hosts(
+      'real hosts through a resident engine',
+      ALSO_RESIDENT.map((name) => `test/hosts/${name}.test.ts`),
+      { DUO_TS_RESIDENT: '1' },
+    ),
+};
 const [flag, only] = process.argv.slice(2);
 if (flag !== undefined && (flag !== '--only' || only === undefined || SUITES[only] === undefined)) {
   process.stderr.write(`usage: node test/run.ts [--only ${Object.keys(SUITES).join('|')}]\n`);

@@ -8,14 +8,13 @@ import { RELEASE } from '../lib/release.ts';
 import { loginFor } from '../login/login.ts';
 import { openDuo } from '../login/open-duo.ts';
 import { localAddress } from '../policy/origin.ts';
+import { giveUpPermissions } from './permissions.ts';
 
 /** Where the host puts the login's socket. */
 const SOCKET = 3;
 
 export async function runEngine(): Promise<void> {
-  // What the command-line tool and the resident engine may do more, this one gives up before anything else.
-  process.permission?.drop('addon');
-  process.permission?.drop('fs.write');
+  giveUpPermissions();
   if (!isSocket(SOCKET)) {
     process.stderr.write(
       'duo-ts engine: descriptor 3 is no socket; the PAM module starts the engine, nobody else\n',

@@ -21,7 +21,7 @@ import { loadUnix } from '../../src/unix/unix.ts';
 export const unix = loadUnix();
 
 export const PASSWORD = 'correct horse';
-const CONFIG = '/etc/duo/pam_duo.conf';
+export const CONFIG = '/etc/duo/pam_duo.conf';
 export const LOGIN_DUO_CONFIG = '/etc/duo/login_duo.conf';
 const CA = '/etc/duo/ca.pem';
 export const ENGINE = '/usr/libexec/duo-ts/duo-ts';

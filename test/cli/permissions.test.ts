@@ -1,0 +1,46 @@
+/** What a private engine can still do when it has given up what it was built with. */
+import { spawnSync } from 'node:child_process';
+import { resolve } from 'node:path';
+import test from 'ava';
+import { PERMISSIONS } from '../../src/cli/permissions.ts';
+
+/** Runs a script with the program's own permissions, and returns what became of each attempt. */
+function attempts(giveUp: boolean): unknown {
+  const script = `
+    import { spawnSync } from 'node:child_process';
+    import { writeFileSync } from 'node:fs';
+    import { Worker } from 'node:worker_threads';
+    import { giveUpPermissions } from '${resolve('src/cli/permissions.ts')}';
+    ${giveUp ? 'giveUpPermissions();' : ''}
+    const attempt = (what) => {
+      try {
+        what();
+        return 'done';
+      } catch (error) {
+        return error.code;
+      }
+    };
+    console.log(JSON.stringify({
+      addon: attempt(() => process.dlopen({ exports: {} }, '${resolve('build/Release/unix.node')}')),
+      child: attempt(() => spawnSync('true')),
+      worker: attempt(() => new Worker('0', { eval: true })),
+      write: attempt(() => writeFileSync('/dev/null', '')),
+    }));`;
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    [...PERMISSIONS, '--input-type=module', '--eval', script],
+    { encoding: 'utf8', env: {} },
+  );
+  if (stdout === '') throw new Error(stderr);
+  return JSON.parse(stdout);
+}
+
+const denied = 'ERR_ACCESS_DENIED';
+
+test('the program may load the addon and write, but start nothing', (t) => {
+  t.deepEqual(attempts(false), { addon: 'done', child: denied, worker: denied, write: 'done' });
+});
+
+test('a private engine may not even do that', (t) => {
+  t.deepEqual(attempts(true), { addon: denied, child: denied, worker: denied, write: denied });
+});

@@ -1,0 +1,320 @@
+/** The resident engine under real libpam: what it is, whom it serves, and what becomes of logins when it is disturbed. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import test from 'ava';
+import type { Simulator } from '../../src/simulator/simulator.ts';
+import { PamCode, PamStyle } from '../../src/unix/unix.ts';
+import {
+  awaitSocket,
+  CONFIG,
+  ENGINE,
+  engines,
+  pending,
+  type Resident,
+  run,
+  SOCKET,
+  SystemLog,
+  setUp,
+  startDuo,
+  startResident,
+  unix,
+  until,
+} from './machine.ts';
+
+let log: SystemLog;
+let duo: Simulator;
+let resident: Resident | undefined;
+
+test.before(async () => {
+  setUp();
+  log = await SystemLog.start();
+});
+test.after.always(() => log.stop());
+test.beforeEach(async () => {
+  log.clear();
+  duo = await startDuo({ users: { alice: { passcodes: ['123456'] } } }, 'failmode = safe\nprompts = 1');
+});
+test.afterEach.always(async () => {
+  if (resident !== undefined && resident.process.exitCode === null) {
+    resident.process.kill('SIGCONT');
+    resident.process.kill('SIGKILL');
+    if (resident.process.signalCode === null) await once(resident.process, 'exit');
+  }
+  resident = undefined;
+  rmSync(SOCKET, { force: true });
+  await duo.close();
+});
+
+/** Starts the resident engine of this test. */
+function start(...args: string[]): Resident {
+  resident = startResident(...args);
+  return resident;
+}
+
+/** Logs alice in with a push. */
+function login(silent = false) {
+  return unix.authenticate(
+    { service: 'duo', user: 'alice', confdir: 'test/hosts/pam.d', silent },
+    async (messages) => messages.map(({ style }) => (style === PamStyle.promptEchoOn ? '1' : '')),
+  );
+}
+
+function privateEngines(): string[] {
+  return log.lines.filter((line) => line.includes('a private engine serves this login'));
+}
+
+function approveAll(): void {
+  for (const transaction of duo.service.transactions.values()) transaction.approve();
+}
+
+async function manyPending(count: number): Promise<void> {
+  await until(() => [...duo.service.transactions.values()].filter((each) => each.pending).length === count);
+}
+
+function status(pid: number | undefined, field: string): string {
+  return (
+    new RegExp(`^${field}:[ \\t]*(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? ''
+  );
+}
+
+test('it serves as duo, with no privileges, and no engine is started for a login', async (t) => {
+  const { process, log: own } = start();
+  const result = login();
+  const push = await pending(duo);
+  t.deepEqual(engines(), []);
+  const user = unix.userByName('duo');
+  t.is(status(process.pid, 'Uid'), [user?.uid, user?.uid, user?.uid, user?.uid].join('\t'));
+  t.is(status(process.pid, 'Gid'), [user?.gid, user?.gid, user?.gid, user?.gid].join('\t'));
+  t.is(status(process.pid, 'Groups').trim(), '');
+  t.is(status(process.pid, 'NoNewPrivs'), '1');
+  t.regex(status(process.pid, 'CapEff'), /^0+$/);
+  push.approve();
+  t.is((await result).code, PamCode.PAM_SUCCESS);
+  await log.line(/Successful Duo login for 'alice'/);
+  t.deepEqual(privateEngines(), []);
+  t.notRegex(own(), /skey|ikey|deadbeef/i);
+});
+
+test('the second login asks Duo twice, over the connection of the first', async (t) => {
+  start();
+  const { alice } = duo.service.users;
+  if (alice !== undefined) alice.phone = 'approve';
+  for (let turn = 0; turn < 2; turn += 1) t.is((await login(true)).code, PamCode.PAM_SUCCESS);
+  t.deepEqual(
+    duo.service.calls.map(({ call }) => call),
+    ['ping', 'preauth', 'auth', 'preauth', 'auth'],
+  );
+});
+
+test('fifty logins at once', async (t) => {
+  start();
+  const { alice } = duo.service.users;
+  if (alice !== undefined) alice.phone = 'approve';
+  const began = performance.now();
+  const results = await Promise.all(Array.from({ length: 50 }, () => login()));
+  t.log(`fifty logins took ${Math.round(performance.now() - began)} ms`);
+  t.deepEqual(new Set(results.map(({ code }) => code)), new Set([PamCode.PAM_SUCCESS]));
+  t.deepEqual(privateEngines(), []);
+});
+
+test('hosts that stall slow nobody, and are dropped', async (t) => {
+  start();
+  const { alice } = duo.service.users;
+  if (alice !== undefined) alice.phone = 'approve';
+  const stalled = Array.from({ length: 20 }, () => connect(SOCKET));
+  const closed = stalled.map((socket) => once(socket.resume(), 'close'));
+  for (const socket of stalled) socket.write(Buffer.from([0, 0, 0, 30, 1]));
+  t.is((await login()).code, PamCode.PAM_SUCCESS);
+  t.true(stalled.every(({ readyState }) => readyState === 'open'));
+  await Promise.all(closed);
+});
+
+test('killed before the user was asked: a private engine serves, and says so once', async (t) => {
+  const { process } = start();
+  duo.service.faults.add('preauth', { kind: 'hang' }, 1);
+  const result = login();
+  await until(() => duo.service.calls.some(({ call }) => call === 'preauth'));
+  process.kill('SIGKILL');
+  (await pending(duo)).approve();
+  t.is((await result).code, PamCode.PAM_SUCCESS);
+  await log.line(
+    /resident engine \/run\/duo-ts\/engine\.sock: .*hung up.*; a private engine serves this login/,
+  );
+  t.is(privateEngines().length, 1);
+});
+
+test('killed after the user was asked: a denial, and nobody is asked twice', async (t) => {
+  const { process } = start();
+  const result = login();
+  await pending(duo);
+  process.kill('SIGKILL');
+  t.is((await result).code, PamCode.PAM_SERVICE_ERR);
+  await log.line(
+    /Error in Duo login for 'alice': resident engine \/run\/duo-ts\/engine\.sock: the engine hung up without a verdict/,
+  );
+  t.is(duo.service.transactions.size, 1);
+});
+
+test('killed with a silent login under way: a denial, whatever it asked', async (t) => {
+  const { process } = start();
+  const result = login(true);
+  await pending(duo);
+  process.kill('SIGKILL');
+  t.is((await result).code, PamCode.PAM_SERVICE_ERR);
+  t.is(duo.service.transactions.size, 1);
+});
+
+test('killed under load: no login passes', async (t) => {
+  const { process } = start();
+  const results = Array.from({ length: 20 }, () => login());
+  await manyPending(20);
+  process.kill('SIGKILL');
+  t.deepEqual(
+    new Set((await Promise.all(results)).map(({ code }) => code)),
+    new Set([PamCode.PAM_SERVICE_ERR]),
+  );
+});
+
+test('stopped before it greets: a private engine serves after five seconds', async (t) => {
+  start().process.kill('SIGSTOP');
+  const result = login();
+  (await pending(duo)).approve();
+  t.is((await result).code, PamCode.PAM_SUCCESS);
+  await log.line(/resident engine \S+: the engine gave no sign of life; a private engine serves this login/);
+});
+
+test('stopped after the user was asked: a denial after fifteen seconds', async (t) => {
+  const { process } = start();
+  const result = login();
+  await pending(duo);
+  process.kill('SIGSTOP');
+  t.is((await result).code, PamCode.PAM_SERVICE_ERR);
+  await log.line(/resident engine \S+: the engine gave no sign of life$/);
+});
+
+test('SIGTERM loses no login: those under way end well, new ones are served by others', async (t) => {
+  const { process, log: own } = start();
+  const exit = once(process, 'exit');
+  const results = Array.from({ length: 10 }, () => login());
+  await manyPending(10);
+  process.kill('SIGTERM');
+  await until(() => own().includes('takes no more logins, 10 are under way'));
+  const late = login();
+  await manyPending(11);
+  t.is(privateEngines().length, 1);
+  approveAll();
+  const codes = (await Promise.all([...results, late])).map(({ code }) => code);
+  t.deepEqual(new Set(codes), new Set([PamCode.PAM_SUCCESS]));
+  t.deepEqual(await exit, [0, null]);
+  // The next one finds what the last one left behind.
+  start();
+  const next = login();
+  (await pending(duo)).approve();
+  t.is((await next).code, PamCode.PAM_SUCCESS);
+  t.is(privateEngines().length, 1);
+});
+
+test('systemd passes the socket on', async (t) => {
+  run('mkdir', '-p', '/run/duo-ts');
+  const activate = spawn(
+    'systemd-socket-activate',
+    [
+      '--listen',
+      SOCKET,
+      'setpriv',
+      '--reuid=duo',
+      '--regid=duo',
+      '--clear-groups',
+      ENGINE,
+      'engine',
+      '--resident',
+    ],
+    { stdio: 'ignore' },
+  );
+  resident = { process: activate, log: () => '' };
+  // What the socket unit says with SocketMode.
+  await until(() => {
+    try {
+      chmodSync(SOCKET, 0o666);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  awaitSocket();
+  const result = login();
+  (await pending(duo)).approve();
+  t.is((await result).code, PamCode.PAM_SUCCESS);
+  t.deepEqual(privateEngines(), []);
+});
+
+test('a second engine does not take the place of one that serves', async (t) => {
+  start();
+  const second = spawn(ENGINE, ['engine', '--resident'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let error = '';
+  second.stderr.on('data', (chunk: Buffer) => {
+    error += chunk.toString();
+  });
+  t.deepEqual(await once(second, 'close'), [1, null]);
+  t.is(error, `duo-ts engine: another engine listens at ${SOCKET}\n`);
+});
+
+/** Runs one login as a user; resolves to its PAM code. */
+async function loginAs(user: string, name: string): Promise<number> {
+  const script = ['test/hosts/one-login.ts', 'duo', 'test/hosts/pam.d', name];
+  const command = ['-u', user, '--', process.execPath, ...script];
+  const child = spawn('runuser', command, { stdio: ['ignore', 'inherit', 'inherit'] });
+  const [code]: unknown[] = await once(child, 'exit');
+  return Number(code);
+}
+
+function settings(text: string): string {
+  writeFileSync('/etc/duo/resident.conf', text);
+  return '/etc/duo/resident.conf';
+}
+
+test('a user who may not read the configuration authenticates himself, and nobody else', async (t) => {
+  t.teardown(() => chmodSync('/etc/duo', 0o755));
+  const file = settings('unprivileged = yes\nunprivileged_services = duo\n');
+  // cafile, in the same directory, is read as duo.
+  chmodSync('/etc/duo', 0o711);
+  start('--config', CONFIG, '--settings', file);
+  const result = loginAs('alice', 'alice');
+  const push = await pending(duo);
+  t.is(push.occasion.username, 'alice');
+  t.deepEqual(engines(), []);
+  push.approve();
+  t.is(await result, PamCode.PAM_SUCCESS);
+  await log.line(/Successful Duo login for 'alice'/);
+
+  t.is(await loginAs('bert', 'alice'), PamCode.PAM_SERVICE_ERR);
+  await log.line(/Error in Duo login for 'alice': bert \(uid \d+\) can authenticate only itself/);
+  t.is(duo.service.transactions.size, 1);
+});
+
+test('a user whom Duo denies is denied', async (t) => {
+  const file = settings('unprivileged = yes\nunprivileged_services = duo\n');
+  start('--config', CONFIG, '--settings', file);
+  const result = loginAs('alice', 'alice');
+  (await pending(duo)).deny();
+  t.is(await result, PamCode.PAM_MAXTRIES);
+});
+
+test('without the administrator’s word no user is served, and no private engine can stand in', async (t) => {
+  const { log: own } = start('--config', CONFIG);
+  t.is(await loginAs('alice', 'alice'), PamCode.PAM_SERVICE_ERR);
+  await log.line(
+    /Error in Duo login for 'alice': only root is served here \(see unprivileged in resident\.conf\)/,
+  );
+  t.regex(own(), /uid \d+, service duo is refused: only root is served here/);
+  resident?.process.kill('SIGKILL');
+  await until(() => resident?.process.signalCode === 'SIGKILL');
+  t.is(await loginAs('alice', 'alice'), PamCode.PAM_SERVICE_ERR);
+  await log.line(/resident engine \S+: Connection refused; nothing else can serve this login/);
+  rmSync(SOCKET);
+  t.is(await loginAs('alice', 'alice'), PamCode.PAM_SERVICE_ERR);
+  await log.line(/Couldn't open \/etc\/duo\/pam_duo\.conf: Permission denied/);
+  t.true(duo.service.calls.every(({ call }) => call === 'ping'));
+});

@@ -1,0 +1,246 @@
+/** Many logins in one process, told frame by frame over pairs of streams. */
+import { type Duplex, duplexPair } from 'node:stream';
+import test from 'ava';
+import { factsToFrame } from '../../src/bridge/facts.ts';
+import {
+  encodeFrame,
+  type Frame,
+  FrameReader,
+  FrameType,
+  MAX_FRAME,
+  PROTOCOL_VERSION,
+} from '../../src/bridge/frame.ts';
+import { type Account, DuoCode, type Facts, type Login, Outcome } from '../../src/bridge/messages.ts';
+import { FACTS_MS, LEAVE_MS, LOGIN_MS, ResidentServer } from '../../src/resident/server.ts';
+import { FakeClock, settle } from '../lib/fake-clock.ts';
+
+const ALICE: Account = { name: 'alice', uid: 1000, gecos: 'Alice', groups: ['alice'] };
+const FACTS: Facts = {
+  program: 'pam',
+  service: 'screenlock',
+  user: 'alice',
+  silent: false,
+  noConversation: false,
+  callerUid: 0,
+  hostName: 'liar.example.test',
+  deadline: 4_000_000_000,
+};
+const HELLO = encodeFrame(FrameType.hostHello, [
+  ['version', PROTOCOL_VERSION],
+  ['release', '1'],
+]);
+
+const pass = { outcome: Outcome.pass, code: DuoCode.ok, stage: 'auth', error: '' } as const;
+
+/** A server with logins that end when they are told to, and what it was asked. */
+function setUp(unprivileged = true) {
+  const clock = new FakeClock();
+  const log: string[] = [];
+  const logins: { readonly facts: Facts; readonly pass: () => void; readonly signal: AbortSignal }[] = [];
+  const login: Login = (facts, { signal }) => {
+    const { promise, resolve } = Promise.withResolvers<typeof pass>();
+    logins.push({ facts, pass: () => resolve(pass), signal });
+    return promise;
+  };
+  const server = new ResidentServer({
+    login,
+    clock,
+    release: '1',
+    log: (_priority, text) => log.push(text),
+    settings: { unprivileged, unprivilegedServices: ['screenlock'] },
+    config: { path: '/credentials/pam_duo.conf', text: 'ikey = X' },
+    hostName: 'host.example.test',
+    accountOf: async (uid) => (uid === ALICE.uid ? ALICE : undefined),
+  });
+  return { clock, log, logins, server };
+}
+
+class Peer {
+  readonly frames: Frame[] = [];
+  closed = false;
+  readonly #stream: Duplex;
+
+  constructor(server: ResidentServer, uid: number) {
+    const [near, far] = duplexPair();
+    const reader = new FrameReader(MAX_FRAME);
+    this.#stream = near;
+    near.on('data', (chunk: Buffer) => this.frames.push(...reader.push(chunk)));
+    // The server's end: a pair does not tell one end of the other's destruction.
+    far.on('close', () => {
+      this.closed = true;
+    });
+    server.accept(far, uid);
+  }
+
+  say(...bytes: Buffer[]): this {
+    for (const each of bytes) this.#stream.write(each);
+    return this;
+  }
+
+  hangUp(): void {
+    this.#stream.end();
+  }
+
+  get verdict(): { outcome: number; error: string } | undefined {
+    const frame = this.frames.find(({ type }) => type === FrameType.verdict);
+    return frame && { outcome: frame.number('outcome'), error: frame.text('error') };
+  }
+}
+
+test('every connection is a login of its own', async (t) => {
+  const { logins, server } = setUp();
+  const facts = { ...FACTS, config: { path: '/etc/duo/pam_duo.conf', text: 'ikey = Y' } };
+  const peers = ['a', 'b', 'c'].map((user) =>
+    new Peer(server, 0).say(HELLO, factsToFrame({ ...facts, user })),
+  );
+  await settle();
+  t.deepEqual(
+    logins.map((each) => each.facts),
+    ['a', 'b', 'c'].map((user) => ({ ...facts, user })),
+  );
+  logins[1]?.pass();
+  peers[2]?.hangUp();
+  await settle();
+  t.is(peers[0]?.verdict, undefined);
+  t.is(peers[1]?.verdict?.outcome, Outcome.pass);
+  t.true(logins[2]?.signal.aborted);
+  t.false(logins[0]?.signal.aborted);
+});
+
+test('a host that says nothing, or not enough, is hung up on', async (t) => {
+  const { clock, server, logins } = setUp();
+  const silent = new Peer(server, 0);
+  const slow = new Peer(server, 0).say(HELLO, factsToFrame(FACTS).subarray(0, 20));
+  const good = new Peer(server, 0).say(HELLO, factsToFrame(FACTS));
+  await clock.advance(FACTS_MS);
+  t.true(silent.closed);
+  t.true(slow.closed);
+  t.false(good.closed);
+  logins[0]?.pass();
+  await settle();
+  t.is(good.verdict?.outcome, Outcome.pass);
+});
+
+test('no host sets a deadline that is too long, and none stays when it has its verdict', async (t) => {
+  const { clock, server, logins } = setUp();
+  const peer = new Peer(server, 0).say(HELLO, factsToFrame(FACTS));
+  await clock.advance(LOGIN_MS);
+  t.true(logins[0]?.signal.aborted);
+  logins[0]?.pass();
+  await settle();
+  t.is(server.inFlight, 1);
+  await clock.advance(LEAVE_MS);
+  t.is(server.inFlight, 0);
+  t.true(peer.closed);
+});
+
+test('a user authenticates himself, with nothing that he says of himself', async (t) => {
+  const { logins, server } = setUp();
+  new Peer(server, 1000).say(
+    HELLO,
+    factsToFrame({
+      ...FACTS,
+      rhost: '192.0.2.1',
+      tty: 'tty1',
+      command: 'harmless',
+      duoUser: 'root',
+      account: { name: 'alice', uid: 0, gecos: 'root', groups: ['exempt'] },
+      caller: { name: 'root', uid: 0, gecos: 'root', groups: ['exempt'] },
+    }),
+  );
+  await settle();
+  t.deepEqual(logins[0]?.facts, {
+    program: 'pam',
+    service: 'screenlock',
+    user: 'alice',
+    silent: false,
+    noConversation: false,
+    callerUid: 1000,
+    account: ALICE,
+    caller: ALICE,
+    config: { path: '/credentials/pam_duo.conf', text: 'ikey = X' },
+    hostName: 'host.example.test',
+    deadline: FACTS.deadline,
+  });
+});
+
+for (const [what, facts, uid, error] of [
+  ['somebody else', { user: 'root' }, 1000, 'alice (uid 1000) can authenticate only itself'],
+  [
+    'a service that is not listed',
+    { service: 'sudo' },
+    1000,
+    "service 'sudo' is not among unprivileged_services of resident.conf",
+  ],
+  ['a uid without a name', {}, 4711, 'there is no passwd entry for uid 4711'],
+  [
+    'a configuration',
+    { config: { path: 'mine', text: 'failmode = safe' } },
+    1000,
+    'uid 1000 brings a configuration, which only root may',
+  ],
+  [
+    'another program',
+    { program: 'login_duo' },
+    1000,
+    'login_duo of uid 1000 is not served by a resident engine',
+  ],
+] as const) {
+  test(`a user who brings ${what} is refused`, async (t) => {
+    const { log, logins, server } = setUp();
+    const peer = new Peer(server, uid).say(HELLO, factsToFrame({ ...FACTS, ...facts }));
+    await settle();
+    t.deepEqual(peer.verdict, { outcome: Outcome.serviceError, error });
+    t.is(logins.length, 0);
+    t.true(log[0]?.endsWith(`is refused: ${error}`));
+    const told = peer.frames.find(({ type }) => type === FrameType.log);
+    t.regex(told?.text('text') ?? '', /^Error in Duo login for '.*': /);
+  });
+}
+
+test('users are refused where the administrator has not let them in', async (t) => {
+  const { logins, server } = setUp(false);
+  const peer = new Peer(server, 1000).say(HELLO, factsToFrame(FACTS));
+  await settle();
+  t.is(peer.verdict?.outcome, Outcome.serviceError);
+  t.is(logins.length, 0);
+});
+
+test('a user who opens too many connections loses those alone', async (t) => {
+  const { logins, server } = setUp();
+  const peers = Array.from({ length: 9 }, () => new Peer(server, 1000).say(HELLO, factsToFrame(FACTS)));
+  const root = new Peer(server, 0).say(HELLO, factsToFrame(FACTS));
+  await settle();
+  t.is(logins.length, 5);
+  t.deepEqual(
+    peers.map(({ verdict, closed }) => verdict?.error ?? (closed ? 'closed' : 'under way')),
+    [
+      ...Array.from({ length: 4 }, () => 'under way'),
+      ...Array.from({ length: 4 }, () => 'uid 1000 has 4 logins under way'),
+      'closed',
+    ],
+  );
+  logins.find(({ facts }) => facts.callerUid === 0)?.pass();
+  await settle();
+  t.is(root.verdict?.outcome, Outcome.pass);
+});
+
+test('draining waits for the last login', async (t) => {
+  const { logins, server } = setUp();
+  const peers = [0, 0].map((uid) => new Peer(server, uid).say(HELLO, factsToFrame(FACTS)));
+  await settle();
+  let drained = false;
+  void server.drained().then(() => {
+    drained = true;
+  });
+  logins[0]?.pass();
+  await settle();
+  peers[0]?.hangUp();
+  await settle();
+  t.false(drained);
+  logins[1]?.pass();
+  await settle();
+  peers[1]?.hangUp();
+  await settle();
+  t.true(drained);
+});

@@ -1,0 +1,30 @@
+import test from 'ava';
+import { DEFAULT_SETTINGS, parseSettings } from '../../src/resident/settings.ts';
+
+test('nobody but root is served unless the file says so', (t) => {
+  t.deepEqual(parseSettings('', 'f'), { settings: DEFAULT_SETTINGS, problems: [] });
+  t.false(DEFAULT_SETTINGS.unprivileged);
+  t.deepEqual(parseSettings('unprivileged = no\nunprivileged_services = i3lock\n', 'f').settings, {
+    unprivileged: false,
+    unprivilegedServices: ['i3lock'],
+  });
+});
+
+test('services are separated by white space or commas, on one line or several', (t) => {
+  const text = '[resident]\nunprivileged = yes\nunprivileged_services = i3lock, swaylock polkit-1\n kde\n';
+  t.deepEqual(parseSettings(text, 'f'), {
+    settings: { unprivileged: true, unprivilegedServices: ['i3lock', 'swaylock', 'polkit-1', 'kde'] },
+    problems: [],
+  });
+});
+
+for (const [text, problem] of [
+  ['unprivileged = maybe\nunprivileged_services = a', 'f, line 1: unprivileged is yes or no'],
+  ['unprivileged = yes\nunprivileged_service = a', "f, line 2: 'unprivileged_service' is no option"],
+  ['unprivileged = yes', 'f: unprivileged = yes has no effect without unprivileged_services'],
+] as const) {
+  test(`a file that is wrong serves root alone: ${JSON.stringify(text)}`, (t) => {
+    t.deepEqual(parseSettings(text, 'f').settings, DEFAULT_SETTINGS);
+    t.is(parseSettings(text, 'f').problems[0], problem);
+  });
+}
