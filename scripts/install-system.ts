@@ -21,6 +21,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { run } from './build.ts';
@@ -46,6 +47,8 @@ const library = {
   libdir: process.env['LIBDIR'] ?? libraryDirectory(),
   docdir: dirname(examples),
 };
+const residentConfig = '/etc/duo/resident.conf';
+const units = join(prefix, 'lib/systemd/system');
 
 /** Where pam_unix.so is, there the others are. */
 function securityDirectory(): string {
@@ -112,6 +115,7 @@ function install(setuid: boolean): void {
   for (const { from, to } of pages) place(from, to, 0o644);
   link(command, relative(dirname(command), engine));
   for (const name of readdirSync('pam.d')) place(join('pam.d', name), join(examples, name), 0o644);
+  installUnits();
   for (const config of configs) {
     if (existsSync(destdir + config)) say(`kept ${destdir}${config}`);
     else place(join('scripts', basename(config)), config, 0o600);
@@ -120,6 +124,18 @@ function install(setuid: boolean): void {
   say(
     `\nNext: fill in ${configs[0]}, then add \`auth required pam_duo_ts.so\` to a file of /etc/pam.d (see ${examples}).`,
   );
+}
+
+/** The resident engine's units. Nothing is enabled: whoever wants it says so. */
+function installUnits(): void {
+  mkdirSync('build/install/systemd', { recursive: true });
+  for (const name of readdirSync('systemd')) {
+    const text = readFileSync(join('systemd', name), 'utf8').replaceAll('/usr/libexec/duo-ts/duo-ts', engine);
+    writeFileSync(join('build/install/systemd', name), text);
+    place(join('build/install/systemd', name), join(units, name), 0o644);
+  }
+  if (existsSync(destdir + residentConfig)) say(`kept ${destdir}${residentConfig}`);
+  else place('scripts/resident.conf', residentConfig, 0o644);
 }
 
 function addUser(): void {
@@ -163,7 +179,8 @@ function uninstall(force: boolean): void {
       );
     }
   }
-  const files = [...libraryFiles(library), ...pages.map(({ to }) => to)];
+  const unitFiles = readdirSync('systemd').map((name) => join(units, name));
+  const files = [...libraryFiles(library), ...pages.map(({ to }) => to), ...unitFiles];
   for (const path of [module, launcher, ...files, command, engine, addon]) {
     rmSync(destdir + path, { force: true });
     say(`removed ${destdir}${path}`);
@@ -180,7 +197,7 @@ function uninstall(force: boolean): void {
     run('userdel', [SYSTEM_USER]);
     say(`removed the system user ${SYSTEM_USER}`);
   }
-  for (const config of configs) say(`kept ${destdir}${config}`);
+  for (const config of [...configs, residentConfig]) say(`kept ${destdir}${config}`);
 }
 
 const [what, option] = process.argv.slice(2);

@@ -40,6 +40,7 @@ clang-format:/usr/bin/clang-format
 mandoc:/usr/bin/mandoc
 pkg-config:/usr/bin/pkg-config
 binutils:/usr/bin/objdump
+systemd:/usr/bin/systemd-analyze
 "
 fi
 

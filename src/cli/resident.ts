@@ -191,8 +191,13 @@ async function listenOn(server: Server, options: Parameters<Server['listen']>[0]
 
 async function listenByHand(server: Server, path: string): Promise<void> {
   if (!path.startsWith('/')) throw new StartError(`${path} is no absolute path`);
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  await removeStale(path);
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    await removeStale(path);
+  } catch (error) {
+    if (error instanceof StartError) throw error;
+    throw new StartError(`${path} can't be made: ${messageOf(error)}`);
+  }
   await listenOn(server, { path, readableAll: true, writableAll: true });
 }
 

@@ -1,7 +1,7 @@
 /** The resident engine under real libpam: what it is, whom it serves, and what becomes of logins when it is disturbed. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
@@ -216,38 +216,42 @@ test('SIGTERM loses no login: those under way end well, new ones are served by o
   t.is(privateEngines().length, 1);
 });
 
-test('systemd passes the socket on', async (t) => {
+test('as systemd starts it: with its socket, less of the machine, and somebody to report to', async (t) => {
   run('mkdir', '-p', '/run/duo-ts');
+  const notified = spawn('socat', ['-u', 'UNIX-RECV:/run/notify,mode=666', '-']);
+  let states = '';
+  notified.stdout.on('data', (chunk: Buffer) => {
+    states += chunk.toString();
+  });
+  t.teardown(() => notified.kill());
+  await until(() => existsSync('/run/notify'));
+  // ProcSubset=pid, ProtectProc=invisible, ProtectSystem=strict, User=duo.
+  const confined =
+    'mount -t proc -o subset=pid,hidepid=invisible proc /proc; mount -o remount,bind,ro /; ' +
+    `exec setpriv --reuid=duo --regid=duo --clear-groups --no-new-privs --bounding-set=-all ${ENGINE} engine --resident`;
   const activate = spawn(
     'systemd-socket-activate',
     [
-      '--listen',
-      SOCKET,
-      'setpriv',
-      '--reuid=duo',
-      '--regid=duo',
-      '--clear-groups',
-      ENGINE,
-      'engine',
-      '--resident',
+      '--setenv=NOTIFY_SOCKET=/run/notify',
+      '--setenv=WATCHDOG_USEC=200000',
+      ...['--listen', SOCKET, 'unshare', '--mount', 'sh', '-c', confined],
     ],
     { stdio: 'ignore' },
   );
   resident = { process: activate, log: () => '' };
+  await until(() => existsSync(SOCKET));
   // What the socket unit says with SocketMode.
-  await until(() => {
-    try {
-      chmodSync(SOCKET, 0o666);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  chmodSync(SOCKET, 0o666);
   awaitSocket();
   const result = login();
   (await pending(duo)).approve();
   t.is((await result).code, PamCode.PAM_SUCCESS);
   t.deepEqual(privateEngines(), []);
+  await until(() => /READY=1.*WATCHDOG=1.*WATCHDOG=1/s.test(states));
+  const exit = once(activate, 'exit');
+  activate.kill('SIGTERM');
+  t.deepEqual(await exit, [0, null]);
+  await until(() => states.includes('STOPPING=1'));
 });
 
 test('a second engine does not take the place of one that serves', async (t) => {

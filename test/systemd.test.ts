@@ -1,0 +1,40 @@
+/** The units: that systemd understands them, and that they let the engine do no more than before. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import test from 'ava';
+
+const analyze = existsSync('/usr/bin/systemd-analyze');
+
+/** What `systemd-analyze security` may say at most, in tenths. It may get less, not more. */
+const MAX_EXPOSURE = 13;
+
+function systemdAnalyze(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync('systemd-analyze', args, { encoding: 'utf8' });
+  return { status, output: `${stdout}${stderr}` };
+}
+
+(analyze ? test : test.skip)('the service is exposed no more than it was (needs systemd-analyze)', (t) => {
+  const { status, output } = systemdAnalyze(
+    'security',
+    '--no-pager',
+    '--offline=yes',
+    `--threshold=${MAX_EXPOSURE}`,
+    'systemd/duo-ts.service',
+  );
+  t.is(status, 0, output);
+});
+
+(analyze ? test : test.skip)('systemd understands the units (needs systemd-analyze)', (t) => {
+  const units = readdirSync('systemd').map((name) => `systemd/${name}`);
+  const complaints = systemdAnalyze('verify', ...units)
+    .output.split('\n')
+    // Where nothing is installed there is no program.
+    .filter((line) => line !== '' && !/duo-ts is not executable/.test(line));
+  t.deepEqual(complaints, []);
+});
+
+test('what the engine does not survive, or is blind under, stays out', (t) => {
+  const service = readFileSync('systemd/duo-ts.service', 'utf8');
+  // V8 does not survive the one, and callers can't be told apart under the other.
+  t.notRegex(service, /^(?:MemoryDenyWriteExecute|PrivateUsers)=/m);
+});
