@@ -1,6 +1,7 @@
 /** The manual pages say what the code does: options, arguments, and every line that it shows or logs. */
 import { globSync, readFileSync } from 'node:fs';
 import test from 'ava';
+import { engineCommand } from '../src/cli/engine-command.ts';
 import { simulateCommand } from '../src/cli/simulate.ts';
 import { options } from '../src/config/options.ts';
 
@@ -48,7 +49,7 @@ test('pam_duo_ts(8) has an entry for every code that the module returns, and for
   t.deepEqual(sorted(entries), sorted(found(read(MODULE), /\breturn (PAM_[A-Z_]+);/g)));
 });
 
-for (const command of [simulateCommand()]) {
+for (const command of [engineCommand(), simulateCommand()]) {
   test(`duo-ts(1) has an entry for every option of ${command.name()}, and its default`, (t) => {
     const page = read('man/duo-ts.1');
     const described = part(page, 'Ss', command.name());
@@ -72,7 +73,7 @@ const SPEAKING = [
   'src/{config,policy,login}/*.ts',
   'src/duo/!(anchors|signature).ts',
   'native/pam/*.c',
-  'native/bridge/{account,bridge,config_file}.c',
+  'native/bridge/{account,bridge,config_file,resident}.c',
 ];
 
 /** Strings that look like lines, and go to Duo or a proxy. */
