@@ -39,6 +39,8 @@ export class StartError extends Error {
 
 /** Runs until SIGTERM or SIGINT, and then until the last login has ended. @throws StartError */
 export async function runResident(options: ResidentArguments): Promise<void> {
+  // Whoever reads the log may go away: that ends no login.
+  process.stderr.on('error', () => {});
   const unix = loadAddon();
   const config = readConfig(options.config ?? credential('pam_duo.conf'));
   const settings = readSettings(options.settings ?? credential('resident.conf'));

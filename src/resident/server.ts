@@ -12,6 +12,8 @@ export const FACTS_MS = 5000;
 export const LEAVE_MS = 5000;
 /** The longest login, in milliseconds, whatever its host says. */
 export const LOGIN_MS = 120_000;
+/** Milliseconds for which the same complaint is not written again: whoever causes it may do so all the time. */
+const QUIET_MS = 10_000;
 
 export interface ServerOptions extends CallerOptions {
   readonly login: Login;
@@ -25,6 +27,7 @@ export class ResidentServer {
   readonly #options: ServerOptions;
   readonly #limits: Limits;
   readonly #connections = new Set<Promise<void>>();
+  #complaint = { text: '', at: 0 };
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -40,7 +43,7 @@ export class ResidentServer {
   accept(socket: Duplex, uid: number): void {
     const admission = this.#limits.admit(uid);
     if (admission.kind === 'dropped') {
-      this.#options.log(Priority.warning, `a connection of uid ${uid} is dropped: ${admission.error}`);
+      this.#complain(`a connection of uid ${uid} is dropped: ${admission.error}`);
       socket.on('error', () => {});
       socket.destroy();
       return;
@@ -73,6 +76,13 @@ export class ResidentServer {
     timer.abort();
   }
 
+  #complain(text: string): void {
+    const now = this.#options.clock.monotonic();
+    if (text === this.#complaint.text && now - this.#complaint.at < QUIET_MS) return;
+    this.#complaint = { text, at: now };
+    this.#options.log(Priority.warning, text);
+  }
+
   #login(uid: number): Login {
     return async (facts, host) => {
       const judged = await judgeFacts(facts, uid, this.#options);
@@ -83,7 +93,7 @@ export class ResidentServer {
 
   #refusal(uid: number, error: string): Login {
     return async ({ user, service }, host): Promise<Verdict> => {
-      this.#options.log(Priority.warning, sentence(`uid ${uid}, service ${service} is refused: ${error}`));
+      this.#complain(sentence(`uid ${uid}, service ${service} is refused: ${error}`));
       host.log(Priority.error, sentence('Error in Duo login', { user, error }));
       return { outcome: Outcome.serviceError, code: DuoCode.libError, stage: 'engine', error };
     };

@@ -244,3 +244,17 @@ test('draining waits for the last login', async (t) => {
   await settle();
   t.true(drained);
 });
+
+test('what somebody causes again and again is written once in ten seconds', async (t) => {
+  const { clock, log, server } = setUp(false);
+  const refuse = async () => {
+    new Peer(server, 1000).say(HELLO, factsToFrame(FACTS)).hangUp();
+    await settle();
+  };
+  await refuse();
+  await refuse();
+  t.is(log.length, 1);
+  await clock.advance(10_000);
+  await refuse();
+  t.is(log.length, 2);
+});
