@@ -80,8 +80,8 @@ export async function runResident(options: ResidentArguments): Promise<void> {
   const signal = await stopped.promise;
   notify(`STOPPING=1\nSTATUS=waiting for ${server.inFlight} logins to end`);
   log(Priority.info, `${signal}: takes no more logins, ${server.inFlight} are under way`);
+  await server.drain();
   listener.close();
-  await server.drained();
   clearInterval(watchdog);
   pool.close();
   log(Priority.info, 'ends');

@@ -28,6 +28,7 @@ export class ResidentServer {
   readonly #limits: Limits;
   readonly #connections = new Set<Promise<void>>();
   #complaint = { text: '', at: 0 };
+  #draining = false;
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -41,11 +42,14 @@ export class ResidentServer {
 
   /** Serves one connection of the user `uid`, which the kernel named. */
   accept(socket: Duplex, uid: number): void {
+    if (this.#draining) {
+      hangUp(socket);
+      return;
+    }
     const admission = this.#limits.admit(uid);
     if (admission.kind === 'dropped') {
       this.#complain(`a connection of uid ${uid} is dropped: ${admission.error}`);
-      socket.on('error', () => {});
-      socket.destroy();
+      hangUp(socket);
       return;
     }
     const login = admission.kind === 'admitted' ? this.#login(uid) : this.#refusal(uid, admission.error);
@@ -56,8 +60,12 @@ export class ResidentServer {
     this.#connections.add(served);
   }
 
-  /** Resolves when every login that is under way has ended. */
-  async drained(): Promise<void> {
+  /**
+   * From now on hangs up on whoever comes, so that he need not wait to find another engine. Resolves when every login that
+   * is under way has ended.
+   */
+  async drain(): Promise<void> {
+    this.#draining = true;
     while (this.#connections.size > 0) await Promise.allSettled(this.#connections);
   }
 
@@ -98,4 +106,9 @@ export class ResidentServer {
       return { outcome: Outcome.serviceError, code: DuoCode.libError, stage: 'engine', error };
     };
   }
+}
+
+function hangUp(socket: Duplex): void {
+  socket.on('error', () => {});
+  socket.destroy();
 }

@@ -225,12 +225,12 @@ test('a user who opens too many connections loses those alone', async (t) => {
   t.is(root.verdict?.outcome, Outcome.pass);
 });
 
-test('draining waits for the last login', async (t) => {
+test('draining waits for the last login, and hangs up on new ones', async (t) => {
   const { logins, server } = setUp();
   const peers = [0, 0].map((uid) => new Peer(server, uid).say(HELLO, factsToFrame(FACTS)));
   await settle();
   let drained = false;
-  void server.drained().then(() => {
+  void server.drain().then(() => {
     drained = true;
   });
   logins[0]?.pass();
@@ -238,6 +238,11 @@ test('draining waits for the last login', async (t) => {
   peers[0]?.hangUp();
   await settle();
   t.false(drained);
+  const late = new Peer(server, 0).say(HELLO, factsToFrame(FACTS));
+  await settle();
+  t.true(late.closed);
+  t.deepEqual(late.frames, []);
+  t.is(logins.length, 2);
   logins[1]?.pass();
   await settle();
   peers[1]?.hangUp();
