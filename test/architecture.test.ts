@@ -20,6 +20,10 @@ const HOUSE: Readonly<Record<string, Rule>> = {
   config: { imports: ['lib', 'bridge/messages.ts', 'duo/host.ts'], packages: [] },
   policy: { imports: ['lib', 'bridge/messages.ts', 'config', 'duo'], packages: [] },
   login: { imports: ['lib', 'bridge/messages.ts', 'config', 'duo', 'policy'], packages: [] },
+  resident: {
+    imports: ['lib', 'bridge/link.ts', 'bridge/messages.ts', 'config/ini.ts', 'policy/sentence.ts'],
+    packages: [],
+  },
   library: { imports: ['lib', 'duo', 'policy/origin.ts'], packages: [] },
   // It judges the client of duo, and so must not share a line with it.
   simulator: {
@@ -28,7 +32,7 @@ const HOUSE: Readonly<Record<string, Rule>> = {
   },
   unix: { imports: [], packages: [] },
   cli: {
-    imports: ['lib', 'bridge', 'config', 'duo', 'policy', 'login', 'simulator', 'unix'],
+    imports: ['lib', 'bridge', 'config', 'duo', 'policy', 'login', 'resident', 'simulator', 'unix'],
     packages: ['commander', 'valibot'],
   },
 };
