@@ -41,6 +41,7 @@ EXPORT duo_t *duo_open(const char *ikey, const char *skey, const char *progname,
     d->prompt = terminal_prompt;
     d->status = terminal_status;
     d->engine_path = DUO_TS_ENGINE;
+    d->engine_socket = DUO_TS_SOCKET;
     keep(d, &d->ikey, ikey);
     keep(d, &d->skey, skey);
     keep(d, &d->progname, progname == NULL || progname[0] == '\0' ? "libduo_ts" : progname);

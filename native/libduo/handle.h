@@ -27,8 +27,9 @@ struct duo {
     bool out_of_memory;
     /* Authorities were given that can't be used: nobody gets in until usable ones are. */
     bool authorities_unusable;
-    /* Where the engine is; another only in tests. */
+    /* Where engines are; others only in tests. */
     const char *engine_path;
+    const char *engine_socket;
     char error[512];
 };
 

@@ -113,7 +113,7 @@ static duo_code_t run_login(duo_t *d, const char *username, const char *client_i
     struct bridge_verdict verdict = {.outcome = BRIDGE_NO_OUTCOME};
     char *host_name = account_host_name();
     facts.host_name = host_name == NULL || !frame_is_text(host_name) ? "localhost" : host_name;
-    const struct bridge_engines engines = {.path = d->engine_path, .socket = DUO_TS_SOCKET};
+    const struct bridge_engines engines = {.path = d->engine_path, .socket = d->engine_socket};
     bridge_login(&facts, &host, &engines, &verdict);
     free(host_name);
     return judge(d, &verdict);
