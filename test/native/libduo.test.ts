@@ -128,12 +128,11 @@ test('an installed copy is found by pkg-config, and says which engine is missing
     PREFIX: prefix,
   });
   const libraries = join(destination, prefix, 'lib');
-  t.deepEqual(readdirSync(libraries).sort(), [
-    'libduo_ts.so',
-    'libduo_ts.so.1',
-    'libduo_ts.so.1.0.0',
-    'pkgconfig',
-  ]);
+  const installed = () =>
+    readdirSync(libraries)
+      .filter((name) => name.startsWith('libduo'))
+      .sort();
+  t.deepEqual(installed(), ['libduo_ts.so', 'libduo_ts.so.1', 'libduo_ts.so.1.0.0']);
   t.true(readdirSync(join(destination, prefix, 'share/man/man3')).includes('duo.3'));
   const flags = output('pkg-config', ['--cflags', '--libs', 'duo_ts'], {
     PKG_CONFIG_PATH: join(libraries, 'pkgconfig'),
@@ -161,6 +160,6 @@ test('an installed copy is found by pkg-config, and says which engine is missing
     DESTDIR: destination,
     PREFIX: prefix,
   });
-  t.deepEqual(readdirSync(libraries), ['pkgconfig']);
+  t.deepEqual(installed(), []);
   t.deepEqual(readdirSync(join(libraries, 'pkgconfig')), []);
 });
