@@ -68,9 +68,13 @@ for (const command of [engineCommand(), simulateCommand()]) {
 
 /* ---- what is shown and logged ---- */
 
-/** Where a login's lines are written. The other sources' strings are no lines, or stand in other pages. */
+/**
+ * Where a login's lines are written. The other sources' strings are no lines, or stand in other pages; libduo's are no
+ * log's, but what duo_geterr says.
+ */
 const SPEAKING = [
-  'src/{config,policy,login}/*.ts',
+  'src/{config,policy}/*.ts',
+  'src/login/!(libduo).ts',
   'src/duo/!(anchors|signature).ts',
   'native/pam/*.c',
   'native/bridge/{account,bridge,config_file,resident}.c',

@@ -38,19 +38,16 @@ export async function loadTrust({ cafile, noverify }: TrustOptions): Promise<Tru
   } catch (error) {
     throw new DuoHandleError(`cafile ${cafile} can't be read (${codeOf(error)})`);
   }
-  return authoritiesIn(text, `cafile ${cafile}`);
+  return authoritiesIn(text, `cafile ${cafile} holds no usable certificates`);
 }
 
 /**
  * The certificates of a PEM text.
- * @param name what the text is, for the error
- * @throws DuoHandleError when there are none, or one of them is no certificate
+ * @throws DuoHandleError with the complaint, when there are none, or one of them is no certificate
  */
-export function authoritiesIn(text: string, name: string): Trust {
+export function authoritiesIn(text: string, complaint: string): Trust {
   const pem = text.match(CERTIFICATE) ?? [];
-  if (pem.length === 0 || !pem.every(isCertificate)) {
-    throw new DuoHandleError(`${name} holds no usable certificates`);
-  }
+  if (pem.length === 0 || !pem.every(isCertificate)) throw new DuoHandleError(complaint);
   return { kind: 'authorities', pem, commonName: true };
 }
 

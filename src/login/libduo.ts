@@ -15,6 +15,7 @@ import { codeOfError, codeOfResult } from '../duo/codes.ts';
 import { DuoError } from '../duo/errors.ts';
 import { parseHost } from '../duo/host.ts';
 import { duoLogin, type LoginConversation, type LoginRequest, type LoginResult } from '../duo/login.ts';
+import { authoritiesIn } from '../duo/trust.ts';
 import { cleanText } from '../lib/text.ts';
 import { pushinfoOf } from '../policy/origin.ts';
 import type { DuoSettings, Product } from './open-duo.ts';
@@ -66,6 +67,9 @@ export function libduoLogin(tools: LibduoTools): Login {
   };
 }
 
+const UNUSABLE = 'the certificate authorities hold no usable certificates';
+
+/** @throws DuoHandleError when the authorities can't be used */
 function settingsOf(
   { ikey, skey, verify, httpProxy, httpsTimeout, authorities }: Application,
   { host, port }: Pick<DuoSettings, 'host' | 'port'>,
@@ -79,7 +83,7 @@ function settingsOf(
     noverify: !verify,
     httpProxy,
     httpsTimeout,
-    ...(authorities === undefined ? {} : { authorities }),
+    ...(authorities === undefined || !verify ? {} : { trust: authoritiesIn(authorities, UNUSABLE) }),
   };
 }
 

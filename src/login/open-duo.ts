@@ -4,7 +4,7 @@ import type { DuoApi } from '../duo/api.ts';
 import { createClient } from '../duo/client.ts';
 import type { Pool } from '../duo/pool.ts';
 import { parseProxy } from '../duo/proxy.ts';
-import { authoritiesIn, loadTrust, type Trust } from '../duo/trust.ts';
+import { loadTrust, type Trust } from '../duo/trust.ts';
 import { systemClock } from '../lib/clock.ts';
 import { RELEASE } from '../lib/release.ts';
 
@@ -14,8 +14,8 @@ export interface DuoSettings
     Config,
     'host' | 'port' | 'ikey' | 'skey' | 'cafile' | 'noverify' | 'httpProxy' | 'httpsTimeout'
   > {
-  /** PEM texts that replace Duo's authorities, where no cafile does. */
-  readonly authorities?: string;
+  /** Whom to trust, where that is not cafile's and noverify's to say. */
+  readonly trust?: Trust;
 }
 
 /** A program that names itself towards Duo, as `progname/1.0`. */
@@ -31,7 +31,7 @@ const AGENTS = { pam: 'pam_duo_ts', login_duo: 'login_duo_ts' } as const;
  * @param notify is told of waits that the user should know of
  * @param program on whose behalf
  * @param pool what this process's logins share; absent: this one has all to itself
- * @throws DuoHandleError when cafile, the authorities or http_proxy can't be used
+ * @throws DuoHandleError when cafile or http_proxy can't be used
  */
 export async function openDuo(
   settings: DuoSettings,
@@ -64,12 +64,6 @@ export async function keepConnected(config: Config, pool: Pool): Promise<void> {
 
 async function serviceOf(settings: DuoSettings) {
   const { host, port, httpProxy } = settings;
-  const trust = await trustOf(settings);
+  const trust = settings.trust ?? (await loadTrust(settings));
   return { host, port, trust, ...(httpProxy === undefined ? {} : { proxy: parseProxy(httpProxy) }) };
-}
-
-async function trustOf(settings: DuoSettings): Promise<Trust> {
-  const { authorities, noverify } = settings;
-  if (authorities === undefined || noverify) return loadTrust(settings);
-  return authoritiesIn(authorities, 'the text of the certificate authorities');
 }

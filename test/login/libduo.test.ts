@@ -290,7 +290,7 @@ test('no application', async (t) => {
 });
 
 test('what the program says reaches the client', async (t) => {
-  const authorities = 'PEM';
+  const { ca: authorities } = await simulatorFor(t);
   const { opened } = await engine(
     {
       service: 'é\r\nX: y',
@@ -302,15 +302,15 @@ test('what the program says reaches the client', async (t) => {
     host: '::1',
     port: 8443,
     noverify: false,
-    authorities,
+    trust: { kind: 'authorities', pem: [authorities.trim()] },
     httpsTimeout: 9,
     product: '???X: y',
   });
   const { opened: loose } = await engine(
-    { application: { ...application, verify: false } },
+    { application: { ...application, verify: false, authorities } },
     async () => lettingIn,
   );
-  t.like(loose[0], { noverify: true });
+  t.like(loose[0], { noverify: true, trust: undefined });
 });
 
 for (const [name, rhost, ipaddr] of [
@@ -328,7 +328,7 @@ test('authorities that are none, and a proxy that is none', async (t) => {
   const begin = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
   const bad = await engine({ application: { ...application, authorities: begin } }, really);
   t.is(bad.verdict.code, DuoCode.libError);
-  t.regex(bad.verdict.error, /certificate authorities holds no usable certificates/);
+  t.regex(bad.verdict.error, /certificate authorities hold no usable certificates/);
   const httpProxy = new Secret('https://user:password@proxy');
   const proxy = await engine({ application: { ...application, httpProxy } }, really);
   t.is(proxy.verdict.code, DuoCode.libError);
