@@ -16,22 +16,28 @@
 #define MAX_ENTRY (1024 * 1024)
 #define MAX_GROUPS 65536
 
+/* getgrgid_r(3): what it may return for a group that does not exist. */
+static bool means_unknown(int error) {
+    return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
+}
+
+/* A group without a name is its number. NULL: the name service could not say; the name may be one that
+ * matters. */
 static char *group_name(gid_t gid) {
     struct group entry;
     struct group *result = NULL;
     char *name = NULL;
-    for (size_t size = 1024; size <= MAX_ENTRY; size *= 4) {
+    int error = ERANGE;
+    for (size_t size = 1024; error == ERANGE && size <= MAX_ENTRY; size *= 4) {
         char *buffer = malloc(size);
         if (buffer == NULL)
             return NULL;
-        int error = getgrgid_r(gid, &entry, buffer, size, &result);
+        error = getgrgid_r(gid, &entry, buffer, size, &result);
         if (error == 0 && result != NULL)
             name = strdup(result->gr_name);
         free(buffer);
-        if (error != ERANGE)
-            break;
     }
-    if (name == NULL) {
+    if (result == NULL && means_unknown(error)) {
         char number[32];
         snprintf(number, sizeof number, "%u", (unsigned)gid);
         name = strdup(number);
@@ -91,8 +97,10 @@ static const char *read_groups(struct bridge_account *account, gid_t primary) {
         goto out;
     for (int i = 0; i < count; i++) {
         account->groups[account->group_count] = group_name(gids[i]);
-        if (account->groups[account->group_count] == NULL)
+        if (account->groups[account->group_count] == NULL) {
+            error = "the name of a group can't be found out";
             goto out;
+        }
         account->group_count++;
     }
     error = NULL;

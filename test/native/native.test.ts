@@ -20,6 +20,7 @@ const FAKE_ENGINE = resolve('build/test-plain/test/native/fake_engine');
 const MODULE = resolve('build/Release/pam_duo_ts.so');
 const LOGIN_DUO = resolve('build/Release/login_duo');
 const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
+  account_test: [],
   frame_test: ['test/fixtures/frames'],
   config_file_test: [],
   login_test: [],
