@@ -80,8 +80,9 @@ const SPEAKING = [
   'native/bridge/{account,bridge,config_file,resident}.c',
 ];
 
-/** Strings that look like lines, and go to Duo or a proxy. */
+/** Strings that look like lines, and go to Duo, to a proxy, or to a program that uses libduo. */
 const UNSEEN = [
+  'the text of the certificate authorities',
   'CONNECT % HTTP/1.1',
   'Proxy-Authorization: %',
   '-----BEGIN CERTIFICATE-----',

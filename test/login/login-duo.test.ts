@@ -138,7 +138,7 @@ test('where nobody can be asked: one push, and nothing is shown', async (t) => {
 });
 
 test('a Duo user that the host chose comes before GECOS, and the log says nothing of that', async (t) => {
-  const send = { config: 'send_gecos=yes\ngecos_username_pos=1\nautopush=yes' };
+  const send = { config: 'gecos_username_pos=1\nautopush=yes' };
   const chosen = await tell(t, { ...send, facts: { duoUser: 'ally' } });
   t.deepEqual(chosen.log, ["6 Successful Duo login for 'alice'"]);
   const derived = await tell(t, send);
