@@ -22,7 +22,7 @@ import { isMute } from '../policy/flags.ts';
 import { ALL_NEGATED, allNegated, needsFactor } from '../policy/groups.ts';
 import { whoAuthenticates } from '../policy/identity.ts';
 import { originOf, pushinfoOf, REPLACED_BY_LOCAL_ADDRESS } from '../policy/origin.ts';
-import { failmodeRuling, failureRuling, type Ruling } from '../policy/outcome.ts';
+import { failmodeRuling, failureRuling, keptFromRunning, type Ruling } from '../policy/outcome.ts';
 import { sentence } from '../policy/sentence.ts';
 
 /** What a login needs of the outside. */
@@ -43,9 +43,6 @@ export interface LoginTools {
   /** The machine's own unless given. */
   readonly clock?: Clock;
 }
-
-/** Milliseconds: shorter than any wait for Duo, so that none runs out because this process stood still. */
-const MAX_LOST_MS = 2_000;
 
 const NOVERIFY =
   'TLS certificate verification is disabled (noverify is set, or cafile is empty); ' +
@@ -279,10 +276,8 @@ class ConfiguredLogin {
   }
 
   #rule(ruling: Ruling, stage: Stage, osUser: string, error: string): Verdict {
-    const { lost } = this.#awake;
-    if (ruling.outcome === Outcome.pass && lost > MAX_LOST_MS) {
-      const seconds = Math.round(lost / 1000);
-      const why = `${error}; but this host kept the engine from running for ${seconds} seconds, so that it says nothing about Duo`;
+    const why = ruling.outcome === Outcome.pass ? keptFromRunning(error, this.#awake.lost) : undefined;
+    if (why !== undefined) {
       return this.#rule(failureRuling('ERR_DUO_LOCAL', false, 'secure'), stage, osUser, why);
     }
     this.#log(ruling.priority, ruling.message, osUser, error);

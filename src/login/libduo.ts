@@ -16,8 +16,11 @@ import { DuoError } from '../duo/errors.ts';
 import { parseHost } from '../duo/host.ts';
 import { duoLogin, type LoginConversation, type LoginRequest, type LoginResult } from '../duo/login.ts';
 import { authoritiesIn } from '../duo/trust.ts';
+import { Awake } from '../lib/awake.ts';
+import { type Clock, systemClock } from '../lib/clock.ts';
 import { cleanText } from '../lib/text.ts';
 import { pushinfoOf } from '../policy/origin.ts';
+import { keptFromRunning } from '../policy/outcome.ts';
 import type { DuoSettings, Product } from './open-duo.ts';
 
 /** What a program's login needs of the outside. */
@@ -35,6 +38,8 @@ export interface LibduoTools {
   ) => Promise<DuoApi>;
   /** This host's own address. */
   readonly localAddress: () => Promise<string | undefined>;
+  /** The machine's own unless given. */
+  readonly clock?: Clock;
 }
 
 /** The longest name of a program that Duo is told. */
@@ -51,17 +56,29 @@ export function libduoLogin(tools: LibduoTools): Login {
     if (place === undefined || place.host === '') {
       return verdict(DuoCode.clientError, 'config', `Invalid host: '${cleanText(application.host)}'`);
     }
+    const awake = new Awake(tools.clock ?? systemClock);
+    const waits = { asked: false };
+    const notify = (text: string) => {
+      waits.asked = true;
+      host.conversation.status(text);
+    };
     let duo: DuoApi;
     try {
       const program = { product: facts.service.replace(/[^ -~]/g, '?').slice(0, MAX_PRODUCT) };
-      duo = await tools.openDuo(settingsOf(application, place), host.conversation.status, program);
+      duo = await tools.openDuo(settingsOf(application, place), notify, program);
     } catch (error) {
+      awake.stop();
       if (!(error instanceof DuoError)) throw error;
       return verdict(codeOfError(error.code), 'config', error.message);
     }
     try {
-      return await oneTry(duo, await requestOf(facts, application, tools), host, facts.noConversation);
+      const request = await requestOf(facts, application, tools);
+      const end = await oneTry(duo, request, host, facts.noConversation, waits);
+      // What must not look like Duo's absence, which programs may take for a reason to let people in.
+      const why = end.code === DuoCode.connError ? keptFromRunning(end.error, awake.lost) : undefined;
+      return why === undefined ? end : verdict(DuoCode.libError, end.stage, why);
     } finally {
+      awake.stop();
       duo.close();
     }
   };
@@ -112,6 +129,8 @@ async function oneTry(
   request: LoginRequest,
   { conversation, signal }: Host,
   mute: boolean,
+  /** Duo was there, and wanted to be asked less often. */
+  waits: { readonly asked: boolean },
 ): Promise<Verdict> {
   let asked = false;
   const noting =
@@ -129,9 +148,8 @@ async function oneTry(
     return verdict(codeOfResult(result), result.stage, messageOf(result));
   } catch (error) {
     if (!(error instanceof DeadlineError)) throw error;
-    // A user who takes all the time there is must not look like Duo's absence, which programs may take for a reason to
-    // let people in.
-    const code = asked ? DuoCode.fail : DuoCode.connError;
+    // A user who takes all the time there is must not look like Duo's absence either.
+    const code = asked ? DuoCode.fail : waits.asked ? DuoCode.clientError : DuoCode.connError;
     return verdict(code, 'engine', 'the time for this login is over');
   }
 }

@@ -59,3 +59,16 @@ export function failureRuling(kind: DuoErrorCode, asked: boolean, failmode: Fail
   const message = kind === 'ERR_DUO_HANDLE' ? "Couldn't open Duo API handle" : 'Error in Duo login';
   return { outcome, code, priority: Priority.error, message };
 }
+
+/** Milliseconds: shorter than any wait for Duo, so that none runs out because this process stood still. */
+const MAX_LOST_MS = 2_000;
+
+/**
+ * The error in place of one that looks like Duo's absence, where the engine was kept from running; undefined: it ran.
+ * @param lost milliseconds, as lib/awake.ts counts them
+ */
+export function keptFromRunning(error: string, lost: number): string | undefined {
+  if (lost <= MAX_LOST_MS) return undefined;
+  const seconds = Math.round(lost / 1000);
+  return `${error}; but this host kept the engine from running for ${seconds} seconds, so that it says nothing about Duo`;
+}

@@ -6,6 +6,7 @@ import test from 'ava';
 import { DeadlineError, DuoCode, type Facts, type Host, Outcome } from '../../src/bridge/messages.ts';
 import type { DuoApi } from '../../src/duo/api.ts';
 import { DUO_CODE_NAMES } from '../../src/duo/codes.ts';
+import { DuoConnectionError } from '../../src/duo/errors.ts';
 import { Secret } from '../../src/lib/secret.ts';
 import { Duo, DuoFlag } from '../../src/library/index.ts';
 import { libduoLogin } from '../../src/login/libduo.ts';
@@ -376,4 +377,40 @@ test('time that is over before the user was asked is the absence of Duo, afterwa
   );
   t.is(after.verdict.code, DuoCode.fail);
   t.is(after.verdict.outcome, Outcome.maxTries);
+});
+
+test('time that went by while Duo asked for patience is no absence of Duo', async (t) => {
+  const late = new AbortController();
+  const login = libduoLogin({
+    openDuo: async (_settings, notify) => ({
+      ...lettingIn,
+      ping: async () => {
+        notify('Rate-limiting response received from server. Waiting for 32 seconds before retrying.');
+        late.abort(new DeadlineError('late'));
+        throw late.signal.reason;
+      },
+    }),
+    localAddress: async () => undefined,
+  });
+  t.is((await login(facts, hostFor(late.signal))).code, DuoCode.clientError);
+});
+
+test('a wait that ran out because the engine stood still is no absence of Duo', async (t) => {
+  let elapsed = 0;
+  const login = (ms: number) =>
+    libduoLogin({
+      openDuo: async () => ({
+        ...lettingIn,
+        ping: async () => {
+          elapsed += ms;
+          throw new DuoConnectionError("Couldn't connect to h:443: SSL handshake timed out");
+        },
+      }),
+      localAddress: async () => undefined,
+      clock: { now: () => 0, monotonic: () => elapsed, sleep: () => new Promise(() => {}) },
+    })(facts, hostFor());
+  t.is((await login(2_000)).code, DuoCode.connError);
+  const { code, error } = await login(6_000);
+  t.is(code, DuoCode.libError);
+  t.regex(error, /timed out; but this host kept the engine from running for 6 seconds/);
 });
