@@ -1,7 +1,16 @@
 /** Real su, setuid root, called by an unprivileged user: at a terminal, and with limits of that user's choice. */
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
-import { addConfig, PASSWORD, pending, SystemLog, setUp, startDuo, withoutEngine } from './machine.ts';
+import {
+  addConfig,
+  PASSWORD,
+  pending,
+  SystemLog,
+  setUp,
+  startDuo,
+  useStack,
+  withoutEngine,
+} from './machine.ts';
 import { Terminal } from './terminal.ts';
 
 let log: SystemLog;
@@ -39,6 +48,19 @@ test('to root, the caller authenticates', async (t) => {
   t.regex(output, /Success\. Logging you in\.\.\.\nroot\n$/);
   t.is(status, 0);
   await log.line(/su.*Successful Duo login for 'alice'/);
+});
+
+test('to root with a login shell, the caller authenticates too', async (t) => {
+  duo = await startDuo({ users: USERS });
+  useStack('su', 'su-l');
+  const terminal = su('- root');
+  await passPassword(terminal);
+  await terminal.shows(/Duo two-factor login for alice[\s\S]*Passcode or option \(1-3\): /);
+  terminal.type('123456\n');
+  const { output, status } = await terminal.ended();
+  t.regex(output, /\nroot\n$/);
+  t.is(status, 0);
+  await log.line(/pam_duo_ts\(su-l:auth\): Successful Duo login for 'alice'/);
 });
 
 test('to root, a caller whom Duo denies gets nothing', async (t) => {
