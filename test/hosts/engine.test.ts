@@ -114,6 +114,24 @@ test('Duo away: failmode safe lets in, and says so', async (t) => {
   await log.line(/Failsafe Duo login for 'alice': HTTP 503/);
 });
 
+test('an engine that somebody stops for a while, and then no Duo: failmode safe lets nobody in', async (t) => {
+  duo.service.faults.add('*', { kind: 'hang' });
+  const called = once(duo.service, 'call');
+  const result = login();
+  await called;
+  const pid = await onlyEngine();
+  process.kill(pid, 'SIGSTOP');
+  // Time itself is what is told here: the engine's own clock goes on while it stands still.
+  await new Promise((resolve) => setTimeout(resolve, 2_500));
+  process.kill(pid, 'SIGCONT');
+  await until(() => !/^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'latin1')));
+  await duo.close();
+  t.is((await result).code, PamCode.PAM_SERVICE_ERR);
+  await log.line(
+    /Error in Duo login for 'alice': .*; but this host kept the engine from running for [23] seconds/,
+  );
+});
+
 test('Duo away: failmode secure does not', async (t) => {
   addConfig('failmode = secure');
   duo.service.faults.add('*', { kind: 'drop' });
