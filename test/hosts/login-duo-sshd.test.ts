@@ -11,6 +11,7 @@ import {
   engines,
   LOGIN_DUO_CONFIG,
   pending,
+  residentAlone,
   run,
   SystemLog,
   setUp,
@@ -264,17 +265,21 @@ test.serial('another account, shared: the setuid login_duo refuses -f', async (t
   });
 });
 
-test.serial('another account, shared: a login_duo and a configuration of its own', async (t) => {
-  await startSshd();
-  copyFileSync(LOGIN_DUO, '/usr/local/bin/login_duo');
-  chmodSync('/usr/local/bin/login_duo', 0o755);
-  const config = '/home/bert/login_duo.conf';
-  writeConfig(duo.config('/etc/duo/ca.pem'), config);
-  const { uid = -1, gid = -1 } = unix.userByName('bert') ?? {};
-  chownSync(config, uid, gid);
-  authorize('bert', `/usr/local/bin/login_duo -c ${config} -f ally`);
-  t.like(await ssh('bert', 'id -un').finished, { status: 0, stdout: 'bert\n' });
-  const { ally } = duo.service.users;
-  if (ally !== undefined) ally.phone = 'deny';
-  t.like(await ssh('bert', 'id -un').finished, { status: 1, stdout: '' });
-});
+// A resident engine takes a configuration from root alone.
+(residentAlone ? test.serial.skip : test.serial)(
+  'another account, shared: a login_duo and a configuration of its own',
+  async (t) => {
+    await startSshd();
+    copyFileSync(LOGIN_DUO, '/usr/local/bin/login_duo');
+    chmodSync('/usr/local/bin/login_duo', 0o755);
+    const config = '/home/bert/login_duo.conf';
+    writeConfig(duo.config('/etc/duo/ca.pem'), config);
+    const { uid = -1, gid = -1 } = unix.userByName('bert') ?? {};
+    chownSync(config, uid, gid);
+    authorize('bert', `/usr/local/bin/login_duo -c ${config} -f ally`);
+    t.like(await ssh('bert', 'id -un').finished, { status: 0, stdout: 'bert\n' });
+    const { ally } = duo.service.users;
+    if (ally !== undefined) ally.phone = 'deny';
+    t.like(await ssh('bert', 'id -un').finished, { status: 1, stdout: '' });
+  },
+);
