@@ -41,14 +41,13 @@ const pages = readdirSync('man').map((name) => ({
   from: join('man', name),
   to: join(prefix, 'share/man', `man${name.slice(-1)}`, name),
 }));
-const configs = ['/etc/duo/pam_duo.conf', '/etc/duo/login_duo.conf'];
+const configs = ['/etc/duo/pam_duo.conf', '/etc/duo/login_duo.conf', '/etc/duo/resident.conf'];
+const units = join(prefix, 'lib/systemd/system');
 const library = {
   prefix,
   libdir: process.env['LIBDIR'] ?? libraryDirectory(),
   docdir: dirname(examples),
 };
-const residentConfig = '/etc/duo/resident.conf';
-const units = join(prefix, 'lib/systemd/system');
 
 /** Where pam_unix.so is, there the others are. */
 function securityDirectory(): string {
@@ -134,8 +133,6 @@ function installUnits(): void {
     writeFileSync(join('build/install/systemd', name), text);
     place(join('build/install/systemd', name), join(units, name), 0o644);
   }
-  if (existsSync(destdir + residentConfig)) say(`kept ${destdir}${residentConfig}`);
-  else place('scripts/resident.conf', residentConfig, 0o644);
 }
 
 function addUser(): void {
@@ -197,7 +194,7 @@ function uninstall(force: boolean): void {
     run('userdel', [SYSTEM_USER]);
     say(`removed the system user ${SYSTEM_USER}`);
   }
-  for (const config of [...configs, residentConfig]) say(`kept ${destdir}${config}`);
+  for (const config of configs) say(`kept ${destdir}${config}`);
 }
 
 const [what, option] = process.argv.slice(2);

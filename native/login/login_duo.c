@@ -217,6 +217,7 @@ static struct bridge *start(struct launcher *launcher, const struct bridge_host 
         .env_factor = launcher->environment.factor,
         .config_path = launcher->config_path,
     };
+    const struct bridge_engines engines = {.path = DUO_TS_ENGINE, .socket = DUO_TS_SOCKET};
     struct config_file config = {NULL, 0};
     struct bridge *bridge = NULL;
     char *host_name = NULL;
@@ -238,7 +239,6 @@ static struct bridge *start(struct launcher *launcher, const struct bridge_host 
     facts.caller.groups_error = NULL;
     host_name = account_host_name();
     facts.host_name = host_name == NULL ? "localhost" : host_name;
-    const struct bridge_engines engines = {.path = DUO_TS_ENGINE, .socket = DUO_TS_SOCKET};
     bridge = bridge_start(&facts, host, &engines, verdict);
     if (bridge == NULL)
         log_failure(launcher, verdict);
