@@ -89,7 +89,7 @@ const NAMESPACES = [
 ];
 
 /** Those of the real hosts that a resident engine must serve as a private one does. */
-const ALSO_RESIDENT = ['login', 'login-duo-sshd', 'sshd', 'su', 'sudo'];
+const ALSO_RESIDENT = ['login', 'login-duo', 'login-duo-sshd', 'module', 'sshd', 'stacks', 'su', 'sudo'];
 
 /** Real hosts: a private copy of this machine for each file, two at a time. */
 async function hosts(what: string, files: string[], more: NodeJS.ProcessEnv): Promise<void> {

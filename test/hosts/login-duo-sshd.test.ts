@@ -11,16 +11,17 @@ import {
   engines,
   LOGIN_DUO_CONFIG,
   pending,
-  residentAlone,
   run,
   SystemLog,
   setUp,
   startDuo,
+  underWay,
   unix,
   until,
   writeConfig,
 } from './machine.ts';
 import { Terminal } from './terminal.ts';
+import { withPrivate } from './with-private.ts';
 
 const PORT = 2223;
 const OPTIONS = [
@@ -235,11 +236,10 @@ for (const [what, option] of [
     await startSshd(FORCED);
     const { child, finished } = ssh('alice', option, 'echo in >/tmp/ran');
     await pending(duo);
+    t.is(underWay(), 1);
     child.kill('SIGKILL');
     await finished;
-    await until(
-      () => engines().length + processes('login_duo').length + processes('duo-ts-keeper').length === 0,
-    );
+    await until(() => underWay() + processes('login_duo').length + processes('duo-ts-keeper').length === 0);
     await log.line(
       /Aborted Duo login for 'alice' from 127\.0\.0\.1: (?:cancelled by SIGHUP|the connection is gone)/,
     );
@@ -265,21 +265,17 @@ test.serial('another account, shared: the setuid login_duo refuses -f', async (t
   });
 });
 
-// A resident engine takes a configuration from root alone.
-(residentAlone ? test.serial.skip : test.serial)(
-  'another account, shared: a login_duo and a configuration of its own',
-  async (t) => {
-    await startSshd();
-    copyFileSync(LOGIN_DUO, '/usr/local/bin/login_duo');
-    chmodSync('/usr/local/bin/login_duo', 0o755);
-    const config = '/home/bert/login_duo.conf';
-    writeConfig(duo.config('/etc/duo/ca.pem'), config);
-    const { uid = -1, gid = -1 } = unix.userByName('bert') ?? {};
-    chownSync(config, uid, gid);
-    authorize('bert', `/usr/local/bin/login_duo -c ${config} -f ally`);
-    t.like(await ssh('bert', 'id -un').finished, { status: 0, stdout: 'bert\n' });
-    const { ally } = duo.service.users;
-    if (ally !== undefined) ally.phone = 'deny';
-    t.like(await ssh('bert', 'id -un').finished, { status: 1, stdout: '' });
-  },
-);
+withPrivate('another account, shared: a login_duo and a configuration of its own', async (t) => {
+  await startSshd();
+  copyFileSync(LOGIN_DUO, '/usr/local/bin/login_duo');
+  chmodSync('/usr/local/bin/login_duo', 0o755);
+  const config = '/home/bert/login_duo.conf';
+  writeConfig(duo.config('/etc/duo/ca.pem'), config);
+  const { uid = -1, gid = -1 } = unix.userByName('bert') ?? {};
+  chownSync(config, uid, gid);
+  authorize('bert', `/usr/local/bin/login_duo -c ${config} -f ally`);
+  t.like(await ssh('bert', 'id -un').finished, { status: 0, stdout: 'bert\n' });
+  const { ally } = duo.service.users;
+  if (ally !== undefined) ally.phone = 'deny';
+  t.like(await ssh('bert', 'id -un').finished, { status: 1, stdout: '' });
+});

@@ -6,7 +6,6 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -16,7 +15,6 @@ import type { Simulator } from '../../src/simulator/simulator.ts';
 import { atTerminal, INSIDE, LOGIN_DUO, launch, processes, SAY_INSIDE, start, status } from './launcher.ts';
 import {
   addConfig as addConfigTo,
-  ENGINE,
   engines,
   LOGIN_DUO_CONFIG,
   pending,
@@ -26,9 +24,11 @@ import {
   startDuo,
   unix,
   until,
+  withoutEngine,
   writeConfig,
 } from './machine.ts';
 import { CTRL_C } from './terminal.ts';
+import { withPrivate } from './with-private.ts';
 
 const ASKS = /Passcode or option \(1-3\): /;
 const PROMPT = /\$ $/;
@@ -388,15 +388,14 @@ test.serial('groups, and a name from GECOS', async (t) => {
 
 test.serial('without an engine nobody gets in', async (t) => {
   addConfig('failmode = safe');
-  renameSync(ENGINE, `${ENGINE}.away`);
-  t.teardown(() => renameSync(`${ENGINE}.away`, ENGINE));
+  withoutEngine(t);
   const { status, stdout, stderr } = await launch([SAY_INSIDE]);
   t.like({ status, stdout }, { status: 1, stdout: '' });
   t.regex(stderr, /Error in Duo login for 'alice': the engine can't be started/);
   await log.line(/Error in Duo login for 'alice': the engine can't be started/);
 });
 
-test.serial('an engine that dies by a signal', async (t) => {
+withPrivate('an engine that dies by a signal', async (t) => {
   const { finished } = start([SAY_INSIDE]);
   await pending(duo);
   for (const pid of engines()) process.kill(pid, 'SIGKILL');
@@ -410,7 +409,7 @@ test.serial('an engine that dies by a signal', async (t) => {
   );
 });
 
-test.serial('while the login waits, this process is its user’s for good', async (t) => {
+withPrivate('while the login waits, this process is its user’s for good', async (t) => {
   const { child, finished } = start([SAY_INSIDE]);
   const push = await pending(duo);
   const uid = String(unix.userByName('alice')?.uid);
@@ -433,7 +432,7 @@ test.serial('when nobody is left at the other end, the login ends', async (t) =>
   await log.line(/Aborted Duo login for 'alice': the connection is gone/);
 });
 
-test.serial('not setuid: a user’s own account with a configuration of one’s own', async (t) => {
+withPrivate('not setuid: a user’s own account with a configuration of one’s own', async (t) => {
   const own = '/home/alice/login_duo';
   const config = '/home/alice/login_duo.conf';
   copyFileSync(LOGIN_DUO, own);

@@ -1,9 +1,9 @@
 /** pam.d/common-auth, one line for the whole host, through real libpam: every way to fail fails. */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import { PamCode, type PamMessage, PamStyle } from '../../src/unix/unix.ts';
-import { ENGINE, PASSWORD, SystemLog, setUp, startDuo, unix } from './machine.ts';
+import { PASSWORD, SystemLog, setUp, startDuo, unix, withoutEngine } from './machine.ts';
 
 let log: SystemLog;
 let duo: Simulator;
@@ -63,8 +63,7 @@ test('denied: a user who is not there', async (t) => {
 });
 
 test('denied: no engine', async (t) => {
-  renameSync(ENGINE, `${ENGINE}.away`);
-  t.teardown(() => renameSync(`${ENGINE}.away`, ENGINE));
+  withoutEngine(t);
   t.not((await login(PASSWORD, '123456')).code, PamCode.PAM_SUCCESS);
   await log.line(/the engine can't be started/);
 });
