@@ -80,9 +80,8 @@ const SPEAKING = [
   'native/bridge/{account,bridge,config_file,resident}.c',
 ];
 
-/** Strings that look like lines, and go to Duo, to a proxy, or to a program that uses libduo. */
+/** Strings that look like lines, and go to Duo or a proxy. */
 const UNSEEN = [
-  'the text of the certificate authorities',
   'CONNECT % HTTP/1.1',
   'Proxy-Authorization: %',
   '-----BEGIN CERTIFICATE-----',
