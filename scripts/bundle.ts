@@ -1,5 +1,6 @@
-/** Bundles duo-ts into one file: everything that it runs, and of axios only what a login uses. */
-import { build, type Plugin } from 'esbuild';
+/** Bundles duo-ts: what starts it, and each of its parts; of axios only what a login uses. */
+import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { PARTS } from '../src/cli/parts.ts';
 
 /**
  * axios without what a login has no use for: its adapters (ours stands in src/duo/adapter.ts) and multipart forms. Node's
@@ -25,19 +26,28 @@ export function leanAxios(): Plugin {
   };
 }
 
-/** Writes the bundle to `outfile` and returns the files that went into it. */
-export async function bundle(outfile: string): Promise<string[]> {
-  const { metafile } = await build({
-    entryPoints: ['src/cli/main.ts'],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    target: 'node26',
-    format: 'cjs',
-    legalComments: 'none',
-    metafile: true,
-    logLevel: 'warning',
-    plugins: [leanAxios()],
+const COMMON: BuildOptions = {
+  bundle: true,
+  platform: 'node',
+  target: 'node26',
+  format: 'cjs',
+  legalComments: 'none',
+  logLevel: 'warning',
+  plugins: [leanAxios()],
+};
+
+/** Writes `main.cjs` and a file for each part into a directory. */
+export async function bundle(directory: string): Promise<void> {
+  await build({
+    ...COMMON,
+    entryPoints: PARTS.map((name) => `src/cli/${name}.ts`),
+    outdir: directory,
+    outExtension: { '.js': '.cjs' },
   });
-  return Object.keys(metafile.inputs);
+  await build({
+    ...COMMON,
+    entryPoints: ['src/cli/main.ts'],
+    outfile: `${directory}/main.cjs`,
+    external: PARTS.map((name) => `./${name}.ts`),
+  });
 }

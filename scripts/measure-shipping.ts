@@ -9,31 +9,23 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
+import { PERMISSIONS } from '../src/cli/permissions.ts';
 
 const ENV = { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', HOME: '/' };
-const FLAGS = [
-  '--permission',
-  '--allow-net',
-  '--allow-fs-read=*',
-  '--allow-fs-write=*',
-  '--disable-warning=ExperimentalWarning',
-];
 
-/** Runs the bundle beside it with V8's code cache beside that; writes the cache when it is told where to. */
+/** Runs the engine's bundle beside it, with V8's code cache beside that, as src/cli/parts.ts does inside the executable. */
 const LOADER = `'use strict';
-const { readFileSync, writeFileSync } = require('node:fs');
-const { Script, constants } = require('node:vm');
-const file = __dirname + '/duo-ts.cjs';
+const { readFileSync } = require('node:fs');
+const { Script } = require('node:vm');
 let cachedData;
-try { cachedData = readFileSync(__dirname + '/duo-ts.cache'); } catch {}
-const source = '(function (exports, require, module, __filename, __dirname) {' + readFileSync(file, 'utf8') + '\\n})';
-const script = new Script(source, {
-  filename: file, cachedData, importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER });
-if (process.argv[3] === 'cold') writeFileSync(__dirname + '/duo-ts.cache', script.createCachedData());
-if (process.argv[3] === 'warm') process.on('exit', () => writeFileSync(__dirname + '/duo-ts.cache', script.createCachedData()));
-if (script.cachedDataRejected) process.exitCode = 3;
-process.argv.length = 3;
-script.runInThisContext()(exports, require, module, file, __dirname);
+try { cachedData = readFileSync(__dirname + '/engine.cache'); } catch {}
+const text = readFileSync(__dirname + '/engine.cjs', 'utf8');
+const script = new Script('(function (module, exports, require) {' + text + '\\n})', { filename: 'engine.cjs', cachedData });
+if (script.cachedDataRejected) throw new Error('the code cache is not taken');
+for (const name of ['fetch', 'FormData', 'Headers', 'Request', 'Response', 'WebSocket', 'EventSource']) delete globalThis[name];
+const part = { exports: {} };
+script.runInThisContext()(part, part.exports, require);
+part.exports.runEngine();
 `;
 
 interface Way {
@@ -74,24 +66,18 @@ async function sample(way: Way): Promise<Sample> {
   return result;
 }
 
-/** A directory as it would be installed; `when` says whether its cache knows the functions that a start runs. */
-async function directory(base: string, name: string, when: 'none' | 'cold' | 'warm'): Promise<Way> {
-  const place = join(base, when);
+/** A directory as it would be installed. */
+function directory(base: string, name: string, cache: boolean): Way {
+  const place = join(base, cache ? 'cache' : 'none');
   mkdirSync(place);
   const path = (file: string) => join(place, file);
   copyFileSync(process.execPath, path('node'));
-  copyFileSync('build/duo-ts.cjs', path('duo-ts.cjs'));
+  const bundles = cache ? ['engine.cjs', 'engine.cache'] : ['engine.cjs'];
+  for (const file of bundles) copyFileSync(`build/parts/${file}`, path(file));
   writeFileSync(path('loader.cjs'), LOADER);
-  const args = [...FLAGS, path('loader.cjs'), 'engine'];
-  if (when !== 'none') {
-    // The permission to write goes with the engine's first step, so the cache is made without that rule.
-    const child = start({ program: path('node'), args: [path('loader.cjs'), 'engine', when] });
-    await once(socketOf(child), 'data');
-    socketOf(child).destroy();
-    await once(child, 'exit');
-  }
-  const files = ['node', 'duo-ts.cjs', 'loader.cjs', ...(when === 'none' ? [] : ['duo-ts.cache'])];
-  return { name, program: path('node'), args, files: files.map(path) };
+  const flags = [...PERMISSIONS, '--disable-warning=ExperimentalWarning', '--disable-warning=PERM0001'];
+  const args = [...flags, path('loader.cjs'), 'engine'];
+  return { name, program: path('node'), args, files: ['node', 'loader.cjs', ...bundles].map(path) };
 }
 
 function median(values: readonly number[]): number {
@@ -105,9 +91,8 @@ try {
   const executable = resolve('build/duo-ts');
   const ways: Way[] = [
     { name: 'single executable', program: executable, args: ['engine'], files: [executable] },
-    await directory(base, 'directory, no code cache', 'none'),
-    await directory(base, 'directory, code cache made before running', 'cold'),
-    await directory(base, 'directory, code cache made after running', 'warm'),
+    directory(base, 'directory, no code cache', false),
+    directory(base, 'directory, the same code cache', true),
   ];
   const samples = ways.map((): Sample[] => []);
   for (let round = -2; round < rounds; round += 1) {

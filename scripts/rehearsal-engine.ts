@@ -1,0 +1,13 @@
+/** The engine in a rehearsal: `rehearsal-engine.ts PART CACHE make|take`; see rehearsal.ts. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { partScript } from '../src/cli/parts.ts';
+
+const [, , part = '', cache = '', what] = process.argv;
+const make = what === 'make';
+const script = partScript('engine', readFileSync(part, 'utf8'), make ? undefined : readFileSync(cache));
+if (script.cachedDataRejected === true) throw new Error('V8 does not take the code cache that it made');
+if (make) process.once('exit', () => writeFileSync(cache, script.createCachedData()));
+const module: { exports: { runEngine?: () => Promise<void> } } = { exports: {} };
+script.runInThisContext()(module, module.exports, createRequire(import.meta.url));
+await module.exports.runEngine?.();

@@ -1,0 +1,78 @@
+/**
+ * V8's code cache for the engine, made after a login: it then holds every function that a login runs, where one made
+ * before would hold almost none. The login is real, with a simulated Duo on loopback.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rmSync, writeFileSync } from 'node:fs';
+import type { Duplex } from 'node:stream';
+import { factsToFrame } from '../src/bridge/facts.ts';
+import { encodeFrame, FrameReader, FrameType, MAX_FRAME, PROTOCOL_VERSION } from '../src/bridge/frame.ts';
+import { Outcome } from '../src/bridge/messages.ts';
+import { startSimulator } from '../src/simulator/simulator.ts';
+
+const USER = 'alice';
+const ANSWER = '1';
+
+/**
+ * @param node the Node whose copy becomes the engine
+ * @param part path of the engine's bundle
+ * @param cache where the cache is written to
+ * @throws Error when the login does not end as it should, or Node does not take the cache
+ */
+export async function rehearse(node: string, part: string, cache: string): Promise<void> {
+  rmSync(cache, { force: true });
+  const cafile = `${part}.ca.pem`;
+  const simulator = await startSimulator({ users: { [USER]: { phone: 'approve' } } });
+  try {
+    writeFileSync(cafile, simulator.ca);
+    // The first run makes the cache; the second shows that a Node with the engine's limits takes it.
+    await logIn(node, [LOADER, part, cache, 'make'], simulator.config(cafile));
+    await logIn(node, [LOADER, part, cache, 'take'], simulator.config(cafile));
+  } finally {
+    await simulator.close();
+    rmSync(cafile, { force: true });
+  }
+}
+
+const LOADER = new URL('./rehearsal-engine.ts', import.meta.url).pathname;
+
+/** Plays the host of one login. */
+async function logIn(node: string, args: readonly string[], config: string): Promise<void> {
+  const engine = spawn(node, args, { stdio: ['ignore', 'inherit', 'inherit', 'pipe'], env: {} });
+  const ended = once(engine, 'exit');
+  const socket = engine.stdio[3] as Duplex;
+  const reader = new FrameReader(MAX_FRAME);
+  let outcome: number | undefined;
+  socket.on('error', () => {});
+  socket.on('data', (chunk: Buffer) => {
+    for (const frame of reader.push(chunk)) {
+      if (frame.type === FrameType.prompt) socket.write(encodeFrame(FrameType.answer, [['answer', ANSWER]]));
+      if (frame.type === FrameType.verdict) {
+        outcome = frame.number('outcome');
+        socket.end();
+      }
+    }
+  });
+  socket.write(encodeFrame(FrameType.hostHello, [['version', PROTOCOL_VERSION]]));
+  socket.write(facts(config));
+  const [status]: unknown[] = await ended;
+  if (outcome !== Outcome.pass || status !== 0)
+    throw new Error(`the engine's rehearsal ended with ${String(status)} and outcome ${String(outcome)}`);
+}
+
+function facts(text: string): Buffer {
+  return factsToFrame({
+    program: 'pam',
+    service: 'sshd',
+    user: USER,
+    rhost: '192.0.2.10',
+    silent: false,
+    noConversation: false,
+    callerUid: 0,
+    account: { name: USER, uid: 1000, gecos: '', groups: [USER] },
+    config: { path: '/etc/duo/pam_duo.conf', text },
+    hostName: 'host.example.test',
+    deadline: 60_000,
+  });
+}
