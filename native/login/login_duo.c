@@ -276,6 +276,8 @@ static void log_in(struct launcher *launcher) {
     }
     environment_restore(&launcher->environment);
     bridge_finish(bridge);
+    if (verdict.signal != 0 && launcher->interactive)
+        terminal_show("\n");
     if (!verdict.from_engine)
         log_failure(launcher, &verdict);
     if (!verdict.from_engine || verdict.outcome != BRIDGE_PASS)

@@ -102,8 +102,8 @@ char *terminal_ask(const char *text, bool echo, int64_t until) {
     char *answer = read_line(until);
     if (hidden)
         (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
-    /* What comes next starts on a line of its own. */
-    if (answer == NULL || hidden)
+    /* What comes next starts on a line of its own; after a signal, that is its caller's affair. */
+    if (hidden || (answer == NULL && bridge_pending_signal() == 0))
         terminal_show("\n");
     return answer;
 }
