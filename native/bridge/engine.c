@@ -22,8 +22,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "system.h"
 
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x00001000
@@ -334,23 +335,6 @@ static _Noreturn void keeper_run(struct engine_plan *plan) {
 
 /* ---- the host ---- */
 
-/* Standard descriptors may be closed in the host; what takes their place would be written to by others. */
-static int lift(int fd) {
-    if (fd < 0 || fd > 2)
-        return fd;
-    int lifted = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    int error = errno;
-    close(fd);
-    errno = error;
-    return lifted;
-}
-
-static void close_fd(int *fd) {
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 static bool is_safe(const struct stat *status) {
     bool own = status->st_uid == geteuid() && getuid() == geteuid();
     return (status->st_uid == 0 || own) && (status->st_mode & (S_IWGRP | S_IWOTH)) == 0;
@@ -374,7 +358,7 @@ static int open_program(const char *path, char *why, size_t why_size) {
     const char *directory_name = dirname(directory_copy);
     const char *name = basename(name_copy);
 
-    directory = lift(open(directory_name, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    directory = system_lift(open(directory_name, O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (directory < 0 || fstat(directory, &status) < 0) {
         snprintf(why, why_size, "directory %.200s: %s", directory_name, strerror(errno));
         goto out;
@@ -384,7 +368,7 @@ static int open_program(const char *path, char *why, size_t why_size) {
                  directory_name);
         goto out;
     }
-    program = lift(openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    program = system_lift(openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
     if (program < 0 || fstat(program, &status) < 0) {
         snprintf(why, why_size, "%.200s: %s", path, strerror(errno));
         goto out;
@@ -400,8 +384,8 @@ static int open_program(const char *path, char *why, size_t why_size) {
     result = program;
     program = -1;
 out:
-    close_fd(&program);
-    close_fd(&directory);
+    system_close(&program);
+    system_close(&directory);
     return result;
 }
 
@@ -469,8 +453,8 @@ bool engine_start(struct engine *engine, const char *path, char *why, size_t why
         goto out;
     }
     for (int i = 0; i < 2; i++) {
-        sockets[i] = lift(sockets[i]);
-        reports[i] = lift(reports[i]);
+        sockets[i] = system_lift(sockets[i]);
+        reports[i] = system_lift(reports[i]);
     }
     if (sockets[0] < 0 || sockets[1] < 0 || reports[0] < 0 || reports[1] < 0) {
         snprintf(why, why_size, "%s", strerror(errno));
@@ -496,7 +480,7 @@ bool engine_start(struct engine *engine, const char *path, char *why, size_t why
         goto out;
     }
     engine->pid = pid;
-    engine->pidfd = lift(engine->pidfd);
+    engine->pidfd = system_lift(engine->pidfd);
     engine->socket = sockets[0];
     engine->report = reports[0];
     sockets[0] = -1;
@@ -504,10 +488,10 @@ bool engine_start(struct engine *engine, const char *path, char *why, size_t why
     started = true;
 out:
     for (int i = 0; i < 2; i++) {
-        close_fd(&sockets[i]);
-        close_fd(&reports[i]);
+        system_close(&sockets[i]);
+        system_close(&reports[i]);
     }
-    close_fd(&plan.program);
+    system_close(&plan.program);
     return started;
 }
 
@@ -534,18 +518,12 @@ static bool reap(const struct engine *engine, int *killed_by) {
     return result < 0 || info.si_pid != 0;
 }
 
-static int64_t milliseconds_now(void) {
-    struct timespec now = {0, 0};
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Waits until the keeper has ended, but not forever: not even a killed process ends while a device holds it.
  */
 static bool reap_within(const struct engine *engine, int milliseconds, int *killed_by) {
-    int64_t end = milliseconds_now() + milliseconds;
+    int64_t end = system_now() + milliseconds;
     while (!reap(engine, killed_by)) {
-        int64_t left = end - milliseconds_now();
+        int64_t left = end - system_now();
         if (left <= 0)
             return false;
         struct pollfd ended = {.fd = engine->pidfd, .events = POLLIN};
@@ -588,7 +566,7 @@ int engine_end(struct engine *engine, bool at_once, char *how, size_t how_size) 
         if (!reaped) {
             send_signal(engine, SIGTERM);
             /* The same, from a host that may not send signals to it. */
-            close_fd(&engine->report);
+            system_close(&engine->report);
             reaped = reap_within(engine, ENGINE_KILL_MS, &killed_by);
         }
         if (!reaped) {
@@ -597,9 +575,9 @@ int engine_end(struct engine *engine, bool at_once, char *how, size_t how_size) 
             (void)reap_within(engine, ENGINE_KILL_MS, &killed_by);
         }
     }
-    close_fd(&engine->socket);
-    close_fd(&engine->report);
-    close_fd(&engine->pidfd);
+    system_close(&engine->socket);
+    system_close(&engine->report);
+    system_close(&engine->pidfd);
     *engine = ENGINE_NONE;
     return result;
 }

@@ -13,10 +13,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bridge.h"
+#include "system.h"
 
 /* The user that a resident engine runs as, where systemd does not listen for it. */
 #define RESIDENT_USER "duo"
@@ -26,23 +26,6 @@
 
 /* Passwd entries that are longer are nobody's that is meant here. */
 #define MAX_ENTRY 65536
-
-/* Standard descriptors may be closed in the host; what takes their place would be written to by others. */
-static int lift(int fd) {
-    if (fd < 0 || fd > 2)
-        return fd;
-    int lifted = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    int error = errno;
-    close(fd);
-    errno = error;
-    return lifted;
-}
-
-static int64_t milliseconds_now(void) {
-    struct timespec now = {0, 0};
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Opens the directory that holds the socket, if it is root's alone. `name` becomes the socket's name in it.
  */
@@ -60,7 +43,7 @@ static int open_directory(const char *path, const char **name, char *why, size_t
     directory[length] = '\0';
     *name = slash + 1;
 
-    int fd = lift(open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    int fd = system_lift(open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (fd < 0) {
         if (errno != ENOENT)
             snprintf(why, why_size, "its directory: %s", strerror(errno));
@@ -91,7 +74,7 @@ static bool is_socket(int directory, const char *name, char *why, size_t why_siz
 /* A socket of this kind connects at once or not at all; while the queue is full it is tried again, but not
  * long. */
 static bool connect_within(int fd, const struct sockaddr_un *address, char *why, size_t why_size) {
-    int64_t end = milliseconds_now() + BRIDGE_CONNECT_MS;
+    int64_t end = system_now() + BRIDGE_CONNECT_MS;
     while (connect(fd, (const struct sockaddr *)address, sizeof *address) < 0) {
         if (errno == EISCONN)
             break;
@@ -103,7 +86,7 @@ static bool connect_within(int fd, const struct sockaddr_un *address, char *why,
             snprintf(why, why_size, "%s", strerror(errno));
             return false;
         }
-        if (milliseconds_now() >= end) {
+        if (system_now() >= end) {
             snprintf(why, why_size, "it takes no connection, its queue is full");
             return false;
         }
@@ -159,7 +142,7 @@ int resident_connect(const char *path, char *why, size_t why_size) {
         snprintf(why, why_size, "its name is too long");
         goto out;
     }
-    fd = lift(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    fd = system_lift(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (fd < 0) {
         snprintf(why, why_size, "%s", strerror(errno));
         goto out;
@@ -169,9 +152,7 @@ int resident_connect(const char *path, char *why, size_t why_size) {
     result = fd;
     fd = -1;
 out:
-    if (fd >= 0)
-        close(fd);
-    if (directory >= 0)
-        close(directory);
+    system_close(&fd);
+    system_close(&directory);
     return result;
 }
