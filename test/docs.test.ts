@@ -31,7 +31,7 @@ function codeIn(text: string): string[] {
 }
 
 /** Folders of this repository whose name, at the beginning of a word, means a path in it. */
-const PATH = /^(?:\.ci|docs|man|native|pam\.d|runtime|scripts|src|test)\/[\w@./*-]*$/;
+const PATH = /^(?:\.ci|bench|docs|examples|man|native|pam\.d|runtime|scripts|src|systemd|test)\/[\w@./*-]*$/;
 
 /** The anchor that a heading gets. */
 function anchorOf(heading: string): string {
