@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 
 export const CLIENTS = ['c', 'private', 'resident'] as const;
@@ -34,6 +35,19 @@ function packagedModule(): string {
   return found;
 }
 
+/** True when an engine at the socket says HELLO. */
+async function greets(path: string): Promise<boolean> {
+  const socket = connect(path);
+  try {
+    await once(socket, 'data');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
 /** The engine that all logins of a bench share. */
 export class ResidentEngine {
   readonly socket: string;
@@ -50,11 +64,11 @@ export class ResidentEngine {
       stdio: ['ignore', 'ignore', 'inherit'],
       env: {},
     });
-    while (!existsSync(socket)) {
+    for (;;) {
       if (engine.exitCode !== null) throw new Error(`the resident engine ended with ${engine.exitCode}`);
+      if (await greets(socket)) return new ResidentEngine(socket, engine);
       await new Promise((go) => setTimeout(go, 10));
     }
-    return new ResidentEngine(socket, engine);
   }
 
   get pid(): number {
@@ -69,6 +83,8 @@ export class ResidentEngine {
   }
 
   async stop(): Promise<void> {
+    if (this.#process.exitCode !== null)
+      throw new Error(`the resident engine ended with ${this.#process.exitCode}`);
     const ended = once(this.#process, 'exit');
     this.#process.kill('SIGKILL');
     await ended;
