@@ -35,10 +35,10 @@
 /* Milliseconds for a resident engine to take a connection, and then to say HELLO, before a private one
  * serves. */
 #ifndef BRIDGE_CONNECT_MS
-#define BRIDGE_CONNECT_MS 500
+#define BRIDGE_CONNECT_MS 5000
 #endif
 #ifndef BRIDGE_GREETING_MS
-#define BRIDGE_GREETING_MS 5000
+#define BRIDGE_GREETING_MS 15000
 #endif
 
 enum bridge_outcome {

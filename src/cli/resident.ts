@@ -22,6 +22,8 @@ const USER = 'duo';
 /** Where systemd puts the first socket that it passes on. */
 const FIRST_FD = 3;
 const MAX_CONFIG = 65_536;
+/** How many hosts may wait to be taken: a burst of logins is better queued than given a private engine each. */
+const BACKLOG = 4096;
 
 export interface ResidentArguments {
   /** Where to listen when systemd passes no socket on. */
@@ -200,7 +202,7 @@ async function listenByHand(server: Server, path: string): Promise<void> {
     if (error instanceof StartError) throw error;
     throw new StartError(`${path} can't be made: ${messageOf(error)}`);
   }
-  await listenOn(server, { path, readableAll: true, writableAll: true });
+  await listenOn(server, { path, backlog: BACKLOG, readableAll: true, writableAll: true });
 }
 
 /** A socket that an engine left behind is in the way of the next one; one that is served is not touched. */
