@@ -102,7 +102,8 @@ function install(setuid: boolean): void {
   // The same sources as in build/Release, with the installed engine's path compiled in.
   run('cmake', ['-S', '.', '-B', 'build/install', `-DDUO_TS_ENGINE=${engine}`, '-DCMAKE_BUILD_TYPE=Release']);
   run('cmake', ['--build', 'build/install']);
-  place('build/duo-ts', engine, 0o755);
+  // Executed by everybody and read by nobody: so the kernel lets no process of the same user look into an engine.
+  place('build/duo-ts', engine, 0o711);
   place('build/Release/unix.node', addon, 0o644);
   place('build/install/Release/pam_duo_ts.so', module, 0o644);
   // Taken away by an upgrade, it would refuse everybody whose login it guards.

@@ -1,12 +1,12 @@
 /** The real engine under a real host: what it is, and what becomes of the login when it is disturbed. */
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import { PamCode, PamStyle } from '../../src/unix/unix.ts';
-import { addConfig, engines, pending, SystemLog, setUp, startDuo, unix, until } from './machine.ts';
+import { addConfig, engines, pending, run, SystemLog, setUp, startDuo, unix, until } from './machine.ts';
 
 let log: SystemLog;
 let duo: Simulator;
@@ -66,6 +66,26 @@ test('it runs as duo, alone, with nothing that it does not need', async (t) => {
   push.approve();
   t.is((await result).code, PamCode.PAM_SUCCESS);
   t.deepEqual(engines(), []);
+});
+
+test('another process of duo can look into neither engine nor keeper', async (t) => {
+  run('cc', '-Wall', '-o', '/usr/local/bin/intruder', 'test/hosts/intruder.c');
+  const asDuo = ['--reuid', 'duo', '--regid', 'duo', '--clear-groups'];
+  const open = (pid: number) =>
+    spawnSync('setpriv', [...asDuo, 'intruder', String(pid)], { encoding: 'utf8' }).stdout;
+  const other = spawn('setpriv', [...asDuo, 'sleep', '1000']);
+  await once(other, 'spawn');
+  await until(() => status(other.pid ?? 0, 'Name') === 'sleep');
+  t.regex(open(other.pid ?? 0), /^mem\nenviron\nmaps\n[\s\S]*ptrace\n$/, 'it knows its trade');
+  other.kill('SIGKILL');
+
+  const result = login();
+  const push = await pending(duo);
+  const pid = await onlyEngine();
+  t.is(open(pid), '');
+  t.is(open(Number(status(pid, 'PPid'))), '');
+  push.approve();
+  t.is((await result).code, PamCode.PAM_SUCCESS);
 });
 
 for (const [signal, sentence] of [
