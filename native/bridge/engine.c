@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <libgen.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <poll.h>
 #include <pwd.h>
@@ -94,7 +95,7 @@ static const char *step_name(int step) {
     case STEP_SCHEDULING:
         return "it could not be scheduled like any other process";
     case STEP_USER:
-        return "its user could not be changed";
+        return "its user or its capabilities could not be changed";
     case STEP_PRIVILEGES:
         return "it could not give up privileges";
     case STEP_PARENT:
@@ -219,16 +220,35 @@ static int child_set_files(const struct engine_plan *plan) {
 }
 
 /* Raw calls: glibc's would first ask every thread of the host to follow, and those are not here. */
-static bool child_drop(uid_t uid, gid_t gid) {
-    if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, gid, gid, gid) < 0 ||
-        syscall(SYS_setresuid, uid, uid, uid) < 0)
+static bool child_change_user(uid_t uid, gid_t gid) {
+    return syscall(SYS_setgroups, 0, NULL) == 0 && syscall(SYS_setresgid, gid, gid, gid) == 0 &&
+           syscall(SYS_setresuid, uid, uid, uid) == 0;
+}
+
+/* A change of user takes no capability away where securebits say so, and none happens where a service that is
+ * not root was given some: ambient ones would be the engine's. */
+static bool child_drop_capabilities(void) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
+    memset(none, 0, sizeof none);
+    memset(sets, 0xff, sizeof sets);
+    /* A sandbox may forbid capset to a service that has nothing to give up. */
+    if (syscall(SYS_capget, &header, sets) == 0 && memcmp(sets, none, sizeof sets) == 0)
+        return true;
+    /* What is no longer inheritable is no longer ambient. */
+    return syscall(SYS_capset, &header, none) == 0;
+}
+
+/* Becomes the engine's user, if there is one, and nobody's deputy. */
+static bool child_drop(const struct engine_plan *plan) {
+    if (plan->drop && !child_change_user(plan->uid, plan->gid))
+        return false;
+    if (!child_drop_capabilities())
         return false;
     /* Dropped for good: there must be no way back. */
-    if (uid != 0 && (syscall(SYS_setresuid, -1, 0, -1) == 0 || syscall(SYS_setresuid, 0, -1, -1) == 0)) {
-        errno = EPERM;
-        return false;
-    }
-    if (gid != 0 && (syscall(SYS_setresgid, -1, 0, -1) == 0 || syscall(SYS_setresgid, 0, -1, -1) == 0)) {
+    if (plan->drop && (syscall(SYS_setresuid, -1, 0, -1) == 0 || syscall(SYS_setresuid, 0, -1, -1) == 0 ||
+                       syscall(SYS_setresgid, -1, 0, -1) == 0 || syscall(SYS_setresgid, 0, -1, -1) == 0)) {
         errno = EPERM;
         return false;
     }
@@ -252,7 +272,7 @@ static _Noreturn void child_run(const struct engine_plan *plan) {
     (void)umask(077);
     if (chdir("/") < 0)
         child_fail(plan, report, STEP_FILES);
-    if (plan->drop && !child_drop(plan->uid, plan->gid))
+    if (!child_drop(plan))
         child_fail(plan, report, STEP_USER);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         child_fail(plan, report, STEP_PRIVILEGES);
@@ -327,8 +347,8 @@ static _Noreturn void keeper_run(struct engine_plan *plan) {
     int signals = good ? signalfd(-1, &awaited, SFD_CLOEXEC) : -1;
     /* What it is for takes no privileges, and its host may have none soon. The change of user undoes what was
      * set before. */
-    if (signals < 0 || (plan->drop && !child_drop(plan->uid, plan->gid)) ||
-        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+    if (signals < 0 || !child_drop(plan) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+        prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         (void)kill(engine, SIGKILL);
     keeper_wait(engine, 0, signals);
 }

@@ -4,6 +4,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/securebits.h>
 #include <pthread.h>
 #include <pwd.h>
 #include <signal.h>
@@ -12,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -392,6 +395,36 @@ static void host_with_limits(void) {
     }
 }
 
+/* These become all that this process has, and what it hands on. */
+static bool set_capabilities(uint32_t wanted) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+    memset(sets, 0, sizeof sets);
+    sets[0].effective = sets[0].permitted = sets[0].inheritable = wanted;
+    return syscall(SYS_capset, &header, sets) == 0;
+}
+
+/* A service that is not root, and was given a capability to hand on. */
+static void host_with_capabilities(void) {
+    const uint32_t bind = (uint32_t)1 << CAP_NET_BIND_SERVICE;
+    char path[4096];
+    place("capabilities", path, sizeof path);
+    CHECK(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 && setresgid(65534, 65534, 65534) == 0 &&
+              setresuid(65534, 65534, 65534) == 0 && set_capabilities(bind) &&
+              prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0) == 0,
+          "%s", strerror(errno));
+    struct bridge_verdict verdict = login("capabilities", NULL);
+    CHECK(verdict.outcome == BRIDGE_PASS, "%d: %s", verdict.outcome, verdict.error);
+}
+
+/* Root that keeps its capabilities, whoever it becomes. */
+static void host_with_securebits(void) {
+    CHECK(prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP | SECBIT_KEEP_CAPS, 0, 0, 0) == 0, "%s",
+          strerror(errno));
+    struct bridge_verdict verdict = login("capabilities", NULL);
+    CHECK(verdict.outcome == BRIDGE_PASS, "%d: %s", verdict.outcome, verdict.error);
+}
+
 /* The first child of a process, or 0. */
 static pid_t first_child(pid_t parent) {
     char path[64];
@@ -461,6 +494,12 @@ int main(int argc, char **argv) {
     CHECK(in_child(host_with_signals), "a host that blocks signals");
     CHECK(in_child(host_with_children), "a host that handles SIGCHLD");
     CHECK(in_child(host_with_handlers), "a host that handles signals");
+    if (geteuid() == 0) {
+        CHECK(in_child(host_with_capabilities), "a host that hands a capability on");
+        CHECK(in_child(host_with_securebits), "a host whose capabilities outlast its user");
+    } else {
+        fprintf(stderr, "skipped: capabilities take root\n");
+    }
     host_with_limits();
     test_killed_host();
 

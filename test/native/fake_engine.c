@@ -162,6 +162,21 @@ static void send_limits(void) {
     }
 }
 
+/* Inheritable, permitted, effective and ambient. */
+static bool has_capabilities(void) {
+    char line[256];
+    int sets = 0;
+    bool some = false;
+    FILE *status = fopen("/proc/self/status", "re");
+    while (status != NULL && fgets(line, sizeof line, status) != NULL) {
+        if (strncmp(line, "Cap", 3) == 0 && strncmp(line, "CapBnd", 6) != 0) {
+            sets++;
+            some = some || strtoull(line + 7, NULL, 16) != 0;
+        }
+    }
+    return some || sets != 4;
+}
+
 int main(void) {
     char path[4096];
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
@@ -248,6 +263,8 @@ int main(void) {
         send_verdict(1);
     } else if (strcmp(mode, "pass") == 0)
         send_verdict(1);
+    else if (strcmp(mode, "capabilities") == 0)
+        send_verdict(has_capabilities() ? 3 : 1);
     else if (strcmp(mode, "signals") == 0) {
         bool plain = true;
         for (int number = 1; number < 32; number++)
