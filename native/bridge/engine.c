@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <linux/keyctl.h>
 #include <poll.h>
 #include <pwd.h>
 #include <sched.h>
@@ -332,6 +333,10 @@ static _Noreturn void keeper_run(struct engine_plan *plan) {
     /* Whoever calls a setuid host may signal, slow down and renice what has his real uid. */
     if (plan->privileged && syscall(SYS_setresuid, 0, 0, 0) < 0)
         child_fail(plan, -1, STEP_USER);
+    /* What is in the host's session keyring is open to whoever inherits that: keys of root's or of the
+     * user's. The new one is made by root, since a user may have only so many. Where there are no keyrings
+     * there is nothing to inherit. */
+    (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
     /* It holds a copy of the host's memory: nobody may look into it. */
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || sigaction(SIGCHLD, &plain, NULL) < 0)
         child_fail(plan, -1, STEP_PRIVILEGES);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <linux/securebits.h>
 #include <pthread.h>
 #include <pwd.h>
@@ -395,6 +396,20 @@ static void host_with_limits(void) {
     }
 }
 
+static void host_with_keys(void) {
+    long keyring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+    if (keyring < 0) {
+        fprintf(stderr, "skipped: keyrings: %s\n", strerror(errno));
+        return;
+    }
+    long key = syscall(SYS_add_key, "user", "duo-ts-test", "secret", 6, KEY_SPEC_SESSION_KEYRING);
+    CHECK(key > 0, "%s", strerror(errno));
+    struct bridge_verdict verdict = login("keyring", NULL);
+    CHECK(verdict.outcome == BRIDGE_PASS, "%d: %s", verdict.outcome, verdict.error);
+    CHECK(syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0) == keyring,
+          "the host's keyring is another");
+}
+
 /* These become all that this process has, and what it hands on. */
 static bool set_capabilities(uint32_t wanted) {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -494,6 +509,7 @@ int main(int argc, char **argv) {
     CHECK(in_child(host_with_signals), "a host that blocks signals");
     CHECK(in_child(host_with_children), "a host that handles SIGCHLD");
     CHECK(in_child(host_with_handlers), "a host that handles signals");
+    CHECK(in_child(host_with_keys), "a host with a session keyring");
     if (geteuid() == 0) {
         CHECK(in_child(host_with_capabilities), "a host that hands a capability on");
         CHECK(in_child(host_with_securebits), "a host whose capabilities outlast its user");

@@ -1,4 +1,5 @@
 /* A program in the engine's place that misbehaves in the way its file name says. */
+#include <linux/keyctl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "frame.h"
@@ -265,6 +267,10 @@ int main(void) {
         send_verdict(1);
     else if (strcmp(mode, "capabilities") == 0)
         send_verdict(has_capabilities() ? 3 : 1);
+    else if (strcmp(mode, "keyring") == 0)
+        send_verdict(
+            syscall(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING, "user", "duo-ts-test", 0) < 0 ? 1
+                                                                                                       : 3);
     else if (strcmp(mode, "signals") == 0) {
         bool plain = true;
         for (int number = 1; number < 32; number++)
