@@ -16,7 +16,7 @@
 #define MAX_ENTRY (1024 * 1024)
 #define MAX_GROUPS 65536
 
-/* getgrgid_r(3): what it may return for a group that does not exist. */
+/* getpwnam_r(3), getgrgid_r(3): what they may return for an entry that does not exist. */
 static bool means_unknown(int error) {
     return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
 }
@@ -109,35 +109,41 @@ out:
     return error;
 }
 
-static bool fill(struct bridge_account *account, const struct passwd *entry) {
+/* NULL, or why the entry could not be kept. */
+static const char *fill(struct bridge_account *account, const struct passwd *entry) {
     account->name = strdup(entry->pw_name);
     account->gecos = strdup(entry->pw_gecos == NULL ? "" : entry->pw_gecos);
     account->uid = entry->pw_uid;
     if (account->name == NULL || account->gecos == NULL) {
         account_free(account);
-        return false;
+        return "out of memory";
     }
     account->groups_error = read_groups(account, entry->pw_gid);
-    return true;
+    return NULL;
 }
 
-/* By name where there is one, else by uid. */
+/* By name where there is one, else by uid. That there is nobody is believed only of a name service that had
+ * what it needs to look: PAM stacks may let pass whom nobody knows. */
 static bool look_up(struct bridge_account *account, const char *name, uid_t uid) {
+    int error = ERANGE;
     memset(account, 0, sizeof *account);
-    for (size_t size = 4096; size <= MAX_ENTRY; size *= 4) {
+    for (size_t size = 4096; error == ERANGE && size <= MAX_ENTRY; size *= 4) {
         struct passwd entry;
         struct passwd *result = NULL;
         char *buffer = malloc(size);
-        if (buffer == NULL)
+        if (buffer == NULL) {
+            account->error = "out of memory";
             return false;
-        int error = name != NULL ? getpwnam_r(name, &entry, buffer, size, &result)
-                                 : getpwuid_r(uid, &entry, buffer, size, &result);
-        bool found = error == 0 && result != NULL && fill(account, result);
+        }
+        error = name != NULL ? getpwnam_r(name, &entry, buffer, size, &result)
+                             : getpwuid_r(uid, &entry, buffer, size, &result);
+        if (error == 0 && result != NULL)
+            account->error = fill(account, result);
         free(buffer);
-        if (error != ERANGE)
-            return found;
     }
-    return false;
+    if (account->name == NULL && account->error == NULL)
+        account->error = means_unknown(error) ? lacks_room() : "the passwd entry can't be read";
+    return account->name != NULL;
 }
 
 bool account_by_name(struct bridge_account *account, const char *name) {

@@ -7,7 +7,8 @@
 
 #include "bridge.h"
 
-/* Looks a user up. False: there is no such user, and the account's name stays NULL. */
+/* Looks a user up. False: there is no such user, or the name service can't say (then account->error is the
+ * reason); the account's name stays NULL. */
 bool account_by_name(struct bridge_account *account, const char *name);
 bool account_by_uid(struct bridge_account *account, uid_t uid);
 

@@ -54,9 +54,11 @@ enum bridge_outcome {
 
 enum bridge_channel { BRIDGE_LOG = 0, BRIDGE_STDERR = 1 };
 
-/* A passwd entry with its groups, as the host's name service gave it. name is NULL when there is none. */
+/* A passwd entry with its groups, as the host's name service gave it. name is NULL when there is none, or
+ * error says why that can't be known. */
 struct bridge_account {
     char *name;
+    const char *error;
     uid_t uid;
     char *gecos;
     char **groups;

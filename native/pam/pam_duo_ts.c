@@ -193,6 +193,13 @@ static int run_login(struct module *module, const char *user) {
     }
     (void)account_by_name(&facts.account, user);
     (void)account_by_uid(&facts.caller, facts.caller_uid);
+    const char *unreadable = facts.account.error;
+    if (unreadable == NULL && is_su(facts.service))
+        unreadable = facts.caller.error;
+    if (unreadable != NULL) {
+        log_failure(module, LOG_ERR, "Error in Duo login", user, facts.rhost, unreadable);
+        goto out;
+    }
     if (!is_su(facts.service)) {
         /* Only there does the caller authenticate; elsewhere its groups are nobody's business. */
         for (size_t i = 0; i < facts.caller.group_count; i++)

@@ -1,8 +1,10 @@
-/* Groups whose names the name service can't tell. */
+/* Groups whose names the name service can't tell, and users of whom it can't say whether there are any. */
 #include <errno.h>
 #include <grp.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "account.h"
 #include "check.h"
@@ -20,6 +22,32 @@ int __wrap_getgrgid_r(gid_t gid, struct group *entry, char *buffer, size_t size,
     return answer;
 }
 
+/* What it answers of a user; -1: what the system's own does. */
+static int user_answer = -1;
+
+int __real_getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size,
+                      struct passwd **result);
+int __wrap_getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size,
+                      struct passwd **result);
+
+int __wrap_getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size,
+                      struct passwd **result) {
+    if (user_answer < 0)
+        return __real_getpwnam_r(name, entry, buffer, size, result);
+    *result = NULL;
+    return user_answer;
+}
+
+static void look_up_user(int error, bool unknown) {
+    struct bridge_account account;
+    user_answer = error;
+    CHECK(!account_by_name(&account, "root") && account.name == NULL, "%s", strerror(error));
+    CHECK((account.error == NULL) == unknown, "%s: %s", strerror(error),
+          account.error == NULL ? "no error" : account.error);
+    account_free(&account);
+    user_answer = -1;
+}
+
 static void look_up(int error, bool unknown) {
     struct bridge_account account;
     answer = error;
@@ -34,9 +62,19 @@ static void look_up(int error, bool unknown) {
 int main(void) {
     static const int none[] = {0, ENOENT, ESRCH, EBADF, EPERM};
     static const int failures[] = {EIO, EMFILE, ENFILE, ENOMEM, EAGAIN, EINTR, ERANGE, ECONNREFUSED};
-    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
         look_up(none[i], true);
-    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++)
+        look_up_user(none[i], true);
+    }
+    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
         look_up(failures[i], false);
+        look_up_user(failures[i], false);
+    }
+    /* What a name service says that could open nothing. */
+    struct rlimit few;
+    CHECK(getrlimit(RLIMIT_NOFILE, &few) == 0, "%s", strerror(errno));
+    few.rlim_cur = 8;
+    CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0, "%s", strerror(errno));
+    look_up_user(0, false);
     return check_failures == 0 ? 0 : 1;
 }
