@@ -523,8 +523,11 @@ out:
     return started;
 }
 
+/* A host that gathers every child may have taken this one: its number can be another process's by now, and is
+ * good enough only where the kernel knows nothing better. */
 static void send_signal(const struct engine *engine, int number) {
-    if (engine->pidfd < 0 || syscall(SYS_pidfd_send_signal, engine->pidfd, number, NULL, 0) < 0)
+    bool sent = engine->pidfd >= 0 && syscall(SYS_pidfd_send_signal, engine->pidfd, number, NULL, 0) == 0;
+    if (!sent && (engine->pidfd < 0 || errno == ENOSYS))
         (void)kill(engine->pid, number);
 }
 
