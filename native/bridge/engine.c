@@ -9,6 +9,7 @@
 #include <linux/close_range.h>
 #include <linux/keyctl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <sched.h>
 #include <signal.h>
@@ -498,10 +499,15 @@ bool engine_start(struct engine *engine, const char *path, char *why, size_t why
         snprintf(why, why_size, "signals could not be blocked");
         goto out;
     }
+    /* Nor may they end like the thread that made them, should somebody cancel it: with the host's own
+     * handlers. */
+    int cancellation;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
     pid_t pid = spawn(&engine->pidfd);
     if (pid == 0)
         keeper_run(&plan);
     int error = errno;
+    (void)pthread_setcancelstate(cancellation, NULL);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (pid < 0) {
         snprintf(why, why_size, "no process could be made: %s", strerror(error));
