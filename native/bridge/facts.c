@@ -1,6 +1,23 @@
 #include "facts.h"
 
 #include <stddef.h>
+#include <string.h>
+
+/* More of a command than Duo takes, and little enough that none makes a login's facts too long to be told. */
+#define MAX_COMMAND 32768
+
+/* Cut where a character ends. */
+static void put_command(struct frame_writer *frame, const char *command) {
+    if (command == NULL)
+        return;
+    size_t length = strlen(command);
+    if (length > MAX_COMMAND) {
+        length = MAX_COMMAND;
+        for (int i = 0; i < 3 && ((unsigned char)command[length] & 0xc0) == 0x80; i++)
+            length--;
+    }
+    frame_bytes(frame, TAG_COMMAND, command, length);
+}
 
 static void put_account(struct frame_writer *frame, const struct bridge_account *account,
                         const enum frame_tag tags[4]) {
@@ -47,7 +64,7 @@ void facts_put(struct frame_writer *frame, const struct bridge_facts *facts, uin
         frame_number(frame, TAG_ACCOUNT_UID, facts->account.uid);
     put_account(frame, &facts->account, account_tags);
     put_account(frame, &facts->caller, caller_tags);
-    frame_text(frame, TAG_COMMAND, facts->command);
+    put_command(frame, facts->command);
     frame_text(frame, TAG_CONFIG_PATH, facts->config_path);
     if (facts->config_text != NULL)
         frame_bytes(frame, TAG_CONFIG_TEXT, facts->config_text, facts->config_length);

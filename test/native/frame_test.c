@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "facts.h"
 
 int check_failures = 0;
 
@@ -230,6 +231,30 @@ static void check_noise(void) {
     free(reader);
 }
 
+/* sudo with all the files of a large directory: a login all the same. */
+static void check_long_command(void) {
+    static const char character[] = "\xe2\x82\xac";
+    const size_t length = 3 * 500000;
+    char *command = malloc(length + 1);
+    struct frame_writer frame = {0};
+    if (command == NULL)
+        abort();
+    for (size_t i = 0; i < length; i++)
+        command[i] = character[i % 3];
+    command[length] = '\0';
+    const struct bridge_facts facts = {
+        .program = "pam", .service = "sudo", .user = "alice", .host_name = "host", .command = command};
+    facts_put(&frame, &facts, 1000);
+    CHECK(frame_end(&frame), "%zu bytes", frame.length);
+    const unsigned char *sent = memmem(frame.data, frame.length, character, 3);
+    size_t kept = 0;
+    while (sent != NULL && sent + kept < frame.data + frame.length && sent[kept] >= 0x80)
+        kept++;
+    CHECK(kept >= 20000 && kept % 3 == 0, "%zu bytes", kept);
+    frame_free(&frame);
+    free(command);
+}
+
 int main(int argc, char **argv) {
     char nonsense[4096];
     if (argc != 2)
@@ -240,5 +265,6 @@ int main(int argc, char **argv) {
     check_stream();
     check_limits();
     check_noise();
+    check_long_command();
     return check_failures == 0 ? 0 : 1;
 }
