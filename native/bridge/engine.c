@@ -177,9 +177,12 @@ static bool child_set_scheduling(bool privileged) {
     memset(all, 0xff, sizeof all);
     /* Raw, since sched_setscheduler and getpriority are wrapped by some C libraries. */
     bool scheduled = syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &plain) == 0;
-    /* The system call counts backwards, from 40 to 1: 20 is a nice value of 0. */
+    /* The system call counts backwards, from 40 to 1: 20 is a nice value of 0. In a container without
+     * CAP_SYS_NICE none can be had back: what its first process runs with is what its administrator chose,
+     * not a caller. */
     long nice = syscall(SYS_getpriority, PRIO_PROCESS, 0);
-    if (nice < 0 || (nice < 20 && syscall(SYS_setpriority, PRIO_PROCESS, 0, 0) < 0))
+    if (nice < 0 || (nice < 20 && syscall(SYS_setpriority, PRIO_PROCESS, 0, 0) < 0 &&
+                     nice < syscall(SYS_getpriority, PRIO_PROCESS, 1)))
         scheduled = false;
     /* Within what the machine or the container allows at all. */
     if (syscall(SYS_sched_setaffinity, 0, sizeof all, all) < 0)

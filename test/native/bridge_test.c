@@ -9,6 +9,7 @@
 #include <linux/securebits.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -419,6 +420,16 @@ static bool set_capabilities(uint32_t wanted) {
     return syscall(SYS_capset, &header, sets) == 0;
 }
 
+static bool drop_capability(int capability) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+    if (syscall(SYS_capget, &header, sets) < 0)
+        return false;
+    sets[0].effective &= ~((uint32_t)1 << capability);
+    sets[0].permitted &= ~((uint32_t)1 << capability);
+    return syscall(SYS_capset, &header, sets) == 0;
+}
+
 /* A service that is not root, and was given a capability to hand on. */
 static void host_with_capabilities(void) {
     const uint32_t bind = (uint32_t)1 << CAP_NET_BIND_SERVICE;
@@ -438,6 +449,32 @@ static void host_with_securebits(void) {
           strerror(errno));
     struct bridge_verdict verdict = login("capabilities", NULL);
     CHECK(verdict.outcome == BRIDGE_PASS, "%d: %s", verdict.outcome, verdict.error);
+}
+
+/* A container that may not change niceness: what all of it has is no reason to keep anybody out, what a
+ * caller chose is.
+ */
+static void host_that_is_nice(void) {
+    CHECK(setpriority(PRIO_PROCESS, 0, 5) == 0 && unshare(CLONE_NEWPID) == 0, "%s", strerror(errno));
+    pid_t pid = fork();
+    if (pid == 0) {
+        check_failures = 0;
+        CHECK(getpid() == 1 && drop_capability(CAP_SYS_NICE), "%s", strerror(errno));
+        struct bridge_verdict verdict = login("pass", NULL);
+        CHECK(verdict.outcome == BRIDGE_PASS, "%s", verdict.error);
+        pid_t caller = fork();
+        if (caller == 0) {
+            CHECK(setpriority(PRIO_PROCESS, 0, 6) == 0, "%s", strerror(errno));
+            verdict = login("pass", NULL);
+            CHECK(strstr(verdict.error, "it could not be scheduled like any other process") != NULL, "%d: %s",
+                  verdict.outcome, verdict.error);
+            _exit(check_failures);
+        }
+        int status = 0;
+        _exit(waitpid(caller, &status, 0) == caller && status == 0 ? check_failures : 1);
+    }
+    int status = 0;
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0, "status %x", (unsigned)status);
 }
 
 /* The first child of a process, or 0. */
@@ -512,9 +549,10 @@ int main(int argc, char **argv) {
     CHECK(in_child(host_with_keys), "a host with a session keyring");
     if (geteuid() == 0) {
         CHECK(in_child(host_with_capabilities), "a host that hands a capability on");
+        CHECK(in_child(host_that_is_nice), "a container that may not change niceness");
         CHECK(in_child(host_with_securebits), "a host whose capabilities outlast its user");
     } else {
-        fprintf(stderr, "skipped: capabilities take root\n");
+        fprintf(stderr, "skipped: capabilities and containers take root\n");
     }
     host_with_limits();
     test_killed_host();
