@@ -12,8 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Entries of a directory service can be long; past this they are refused. */
-#define MAX_ENTRY (1024 * 1024)
+/* Entries of a directory service can be long (a group has its members in it); past this they are refused. */
+#define MAX_ENTRY (16 * 1024 * 1024)
 #define MAX_GROUPS 65536
 
 /* getpwnam_r(3), getgrgid_r(3): what they may return for an entry that does not exist. */
