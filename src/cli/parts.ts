@@ -22,7 +22,8 @@ export function partScript(name: PartName, text: string, cachedData?: Buffer): S
 export function loadPart<Exports>(name: PartName): Exports {
   const script = partScript(name, getAsset(`${name}.cjs`, 'utf8'), cacheOf(name));
   const module: { exports: Exports } = { exports: Object.create(null) };
-  script.runInThisContext()(module, module.exports, createRequire(process.execPath));
+  // Parts require Node's own modules alone. Where /proc is not mounted this program does not know its own path.
+  script.runInThisContext()(module, module.exports, createRequire('/'));
   return module.exports;
 }
 

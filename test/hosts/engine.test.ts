@@ -88,6 +88,16 @@ test('another process of duo can look into neither engine nor keeper', async (t)
   t.is((await result).code, PamCode.PAM_SUCCESS);
 });
 
+test('a host without /proc', async (t) => {
+  const script = 'mount -t tmpfs none /proc && exec "$@"';
+  const command = ['sh', '-c', script, 'sh', process.execPath, 'test/hosts/one-login.ts'];
+  const host = spawn('unshare', ['--mount', ...command], { stdio: 'ignore' });
+  const ended = once(host, 'exit');
+  const push = await Promise.race([pending(duo), ended]);
+  if ('approve' in push) push.approve();
+  t.deepEqual(await ended, [PamCode.PAM_SUCCESS, null]);
+});
+
 for (const [signal, sentence] of [
   ['SIGKILL', /the engine ended without a verdict: it was killed by signal 9/],
   ['SIGTERM', /the engine ended without a verdict: it was killed by signal 15/],
