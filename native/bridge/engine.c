@@ -290,29 +290,30 @@ static _Noreturn void child_run(const struct engine_plan *plan) {
 
 /* ---- the keeper: between host and engine ---- */
 
-/* Waits for the engine's end, and brings it about when the host wants it to, or is gone: a host that has
- * given up its privileges can't send a signal here, but its end of the report closes with it. */
-static _Noreturn void keeper_wait(pid_t engine, int report_fd, int signal_fd) {
+/* Waits for the engine's end, and brings it about (unless `wanted`, at once) when the host wants it to, or is
+ * gone: a host that has given up its privileges can't send a signal here, but its end of the report closes
+ * with it. An engine-to-be that is still root can't be killed by a keeper that is not: that is tried again.
+ */
+static _Noreturn void keeper_wait(pid_t engine, int report_fd, int signal_fd, bool wanted) {
     struct engine_report report = {STEP_ENDED, 0, 0, 0};
+    struct pollfd awaited[] = {{.fd = signal_fd, .events = POLLIN}, {.fd = report_fd}};
     siginfo_t info;
-    for (;;) {
-        struct pollfd awaited[] = {{.fd = signal_fd, .events = POLLIN}, {.fd = report_fd}};
-        if (poll(awaited, 2, -1) < 0)
-            (void)kill(engine, SIGKILL);
-        if ((awaited[1].revents & POLLERR) != 0) {
-            (void)kill(engine, SIGKILL);
-            (void)waitid(P_PID, (id_t)engine, &info, WEXITED | __WALL);
-            _exit(0);
-        }
+    memset(&info, 0, sizeof info);
+    while (info.si_pid == 0) {
         struct signalfd_siginfo got;
+        if (poll(awaited, 2, wanted ? -1 : 5) < 0)
+            wanted = false;
+        if ((awaited[1].revents & POLLERR) != 0) {
+            awaited[1].fd = -1;
+            wanted = false;
+        }
         if ((awaited[0].revents & POLLIN) != 0 && read(signal_fd, &got, sizeof got) == (ssize_t)sizeof got &&
             got.ssi_signo == SIGTERM)
+            wanted = false;
+        if (!wanted)
             (void)kill(engine, SIGKILL);
-        memset(&info, 0, sizeof info);
         if (waitid(P_PID, (id_t)engine, &info, WEXITED | WNOHANG | __WALL) < 0)
             _exit(1);
-        if (info.si_pid != 0)
-            break;
     }
     report.code = info.si_code;
     report.status = info.si_status;
@@ -359,10 +360,9 @@ static _Noreturn void keeper_run(struct engine_plan *plan) {
     int signals = good ? signalfd(-1, &awaited, SFD_CLOEXEC) : -1;
     /* What it is for takes no privileges, and its host may have none soon. The change of user undoes what was
      * set before. */
-    if (signals < 0 || !child_drop(plan) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
-        prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-        (void)kill(engine, SIGKILL);
-    keeper_wait(engine, 0, signals);
+    good = signals >= 0 && child_drop(plan) && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 &&
+           prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
+    keeper_wait(engine, 0, signals, good);
 }
 
 /* ---- the host ---- */
@@ -532,8 +532,8 @@ out:
     return started;
 }
 
-/* A host that gathers every child may have taken this one: its number can be another process's by now, and is
- * good enough only where the kernel knows nothing better. */
+/* A host that gathers every child may have taken this one: then its number can be another process's by now.
+ */
 static void send_signal(const struct engine *engine, int number) {
     bool sent = engine->pidfd >= 0 && syscall(SYS_pidfd_send_signal, engine->pidfd, number, NULL, 0) == 0;
     if (!sent && (engine->pidfd < 0 || errno == ENOSYS))

@@ -347,7 +347,14 @@ static void host_with_signals(void) {
     CHECK(login("signals", NULL).outcome == BRIDGE_PASS,
           "the engine inherits what the host ignores or blocks");
     raise(SIGINT);
+    struct timespec begun;
+    struct timespec ended;
+    clock_gettime(CLOCK_MONOTONIC, &begun);
     struct bridge_verdict verdict = login("heartbeat", NULL);
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    /* Five seconds are what a host waits for a keeper that can't end its engine. */
+    CHECK(ended.tv_sec - begun.tv_sec < 5, "cancelled before the engine had changed its user: %d s",
+          (int)(ended.tv_sec - begun.tv_sec));
     CHECK(verdict.outcome == BRIDGE_ABORTED && verdict.signal == SIGINT, "%d: %s", verdict.outcome,
           verdict.error);
     CHECK(strcmp(verdict.error, "cancelled by SIGINT") == 0, "%s", verdict.error);
