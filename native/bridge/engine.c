@@ -536,7 +536,7 @@ out:
  */
 static void send_signal(const struct engine *engine, int number) {
     bool sent = engine->pidfd >= 0 && syscall(SYS_pidfd_send_signal, engine->pidfd, number, NULL, 0) == 0;
-    if (!sent && (engine->pidfd < 0 || errno == ENOSYS))
+    if (!sent && (engine->pidfd < 0 || errno != ESRCH))
         (void)kill(engine->pid, number);
 }
 
