@@ -22,7 +22,13 @@ import { isMute } from '../policy/flags.ts';
 import { ALL_NEGATED, allNegated, needsFactor } from '../policy/groups.ts';
 import { whoAuthenticates } from '../policy/identity.ts';
 import { originOf, pushinfoOf, REPLACED_BY_LOCAL_ADDRESS } from '../policy/origin.ts';
-import { failmodeRuling, failureRuling, keptFromRunning, type Ruling } from '../policy/outcome.ts';
+import {
+  failmodeRuling,
+  failureRuling,
+  keptFromRunning,
+  leftTooLittle,
+  type Ruling,
+} from '../policy/outcome.ts';
 import { sentence } from '../policy/sentence.ts';
 
 /** What a login needs of the outside. */
@@ -249,10 +255,14 @@ class ConfiguredLogin {
 
   /**
    * The login's time is over: before the user was asked that is Duo's absence, afterwards it is a denial. A Duo that wants
-   * to be asked less often is there, and whoever logs in can bring that about.
+   * to be asked less often is there, and whoever logs in can bring that about, as they can a host that has little time.
    */
   #late(asked: boolean, config: Config, osUser: string): Verdict {
     const error = 'the time for this login is over';
+    const short = asked ? undefined : leftTooLittle(error, this.#facts.deadline);
+    if (short !== undefined) {
+      return this.#rule(failureRuling('ERR_DUO_LOCAL', false, 'secure'), 'engine', osUser, short);
+    }
     const kind = this.#rateLimited ? 'ERR_DUO_REQUEST' : 'ERR_DUO_CONNECTION';
     return this.#rule(failureRuling(kind, asked, config.failmode), 'engine', osUser, error);
   }

@@ -20,7 +20,7 @@ import { Awake } from '../lib/awake.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { cleanText } from '../lib/text.ts';
 import { pushinfoOf } from '../policy/origin.ts';
-import { keptFromRunning } from '../policy/outcome.ts';
+import { keptFromRunning, leftTooLittle } from '../policy/outcome.ts';
 import type { DuoSettings, Product } from './open-duo.ts';
 
 /** What a program's login needs of the outside. */
@@ -73,7 +73,7 @@ export function libduoLogin(tools: LibduoTools): Login {
     }
     try {
       const request = await requestOf(facts, application, tools);
-      const end = await oneTry(duo, request, host, facts.noConversation, waits);
+      const end = await oneTry(duo, request, host, facts, waits);
       // What must not look like Duo's absence, which programs may take for a reason to let people in.
       const why = end.code === DuoCode.connError ? keptFromRunning(end.error, awake.lost) : undefined;
       return why === undefined ? end : verdict(DuoCode.libError, end.stage, why);
@@ -128,7 +128,7 @@ async function oneTry(
   duo: DuoApi,
   request: LoginRequest,
   { conversation, signal }: Host,
-  mute: boolean,
+  { noConversation: mute, deadline }: Facts,
   /** Duo was there, and wanted to be asked less often. */
   waits: { readonly asked: boolean },
 ): Promise<Verdict> {
@@ -148,9 +148,12 @@ async function oneTry(
     return verdict(codeOfResult(result), result.stage, messageOf(result));
   } catch (error) {
     if (!(error instanceof DeadlineError)) throw error;
+    const late = 'the time for this login is over';
     // A user who takes all the time there is must not look like Duo's absence either.
-    const code = asked ? DuoCode.fail : waits.asked ? DuoCode.clientError : DuoCode.connError;
-    return verdict(code, 'engine', 'the time for this login is over');
+    if (asked) return verdict(DuoCode.fail, 'engine', late);
+    const short = leftTooLittle(late, deadline);
+    if (short !== undefined) return verdict(DuoCode.libError, 'engine', short);
+    return verdict(waits.asked ? DuoCode.clientError : DuoCode.connError, 'engine', late);
   }
 }
 

@@ -72,3 +72,18 @@ export function keptFromRunning(error: string, lost: number): string | undefined
   const seconds = Math.round(lost / 1000);
   return `${error}; but this host kept the engine from running for ${seconds} seconds, so that it says nothing about Duo`;
 }
+
+/** Milliseconds: as long as any two waits for Duo, and less than a host leaves that was not kept from running itself. */
+const LEAST_DEADLINE_MS = 60_000;
+
+/**
+ * The error in place of one that says that the time is over, where there was too little of it for that to be Duo's
+ * doing; undefined: there was enough. A host that was stopped before it told its facts has little time left for the
+ * engine, and whoever calls a setuid host may stop it (with a cgroup of their own).
+ * @param deadline milliseconds, as the host set it
+ */
+export function leftTooLittle(error: string, deadline: number): string | undefined {
+  if (deadline >= LEAST_DEADLINE_MS) return undefined;
+  const seconds = Math.floor(deadline / 1000);
+  return `${error}; but the host left only ${seconds} seconds for it, so that it says nothing about Duo`;
+}

@@ -226,7 +226,7 @@ const facts: Facts = {
   callerUid: 1000,
   application,
   hostName: 'host',
-  deadline: 1000,
+  deadline: 105_000,
 };
 
 function hostFor(signal = never): Host {
@@ -377,6 +377,27 @@ test('time that is over before the user was asked is the absence of Duo, afterwa
   );
   t.is(after.verdict.code, DuoCode.fail);
   t.is(after.verdict.outcome, Outcome.maxTries);
+});
+
+test('time that was over because the host left so little of it is no absence of Duo', async (t) => {
+  for (const [deadline, code] of [
+    [60_000, DuoCode.connError],
+    [59_999, DuoCode.libError],
+    [0, DuoCode.libError],
+  ] as const) {
+    const late = new AbortController();
+    const login = libduoLogin({
+      openDuo: async () => ({
+        ...lettingIn,
+        ping: async () => {
+          late.abort(new DeadlineError('late'));
+          throw late.signal.reason;
+        },
+      }),
+      localAddress: async () => undefined,
+    });
+    t.is((await login({ ...facts, deadline }, hostFor(late.signal))).code, code, String(deadline));
+  }
 });
 
 test('time that went by while Duo asked for patience is no absence of Duo', async (t) => {

@@ -238,6 +238,14 @@ for (const [when, outcome, story] of late) {
   });
 }
 
+for (const deadline of [0, 200, 59_999]) {
+  test(`a host that left ${deadline} milliseconds has not found Duo absent`, async (t) => {
+    const { verdict, log } = await tell(t, { facts: { deadline } }, [ping(new Gone(LATE))]);
+    t.is(verdict.outcome, Outcome.serviceError);
+    t.regex(log[0] ?? '', /^\[3\] Error in Duo login for 'alice': .* the host left only \d+ seconds for it/);
+  });
+}
+
 test('failmode secure, and the time is over', async (t) => {
   const { verdict } = await tell(t, { config: 'failmode = secure' }, [ping(new Gone(LATE))]);
   t.is(verdict.outcome, Outcome.unavailable);

@@ -509,7 +509,7 @@ test('a wait that Duo asks for is shown, and when it takes all the time there is
       account: ALICE,
       config: { path: 'F', text: `${BASE}failmode = safe\n` },
       hostName: 'h',
-      deadline: 1,
+      deadline: 105_000,
     },
     {
       conversation: {
