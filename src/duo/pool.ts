@@ -75,8 +75,8 @@ export class Pool {
         failed = false;
       } catch (error) {
         if (signal.aborted) return;
-        if (!(error instanceof DuoError)) throw error;
-        if (!failed) this.#tell(error.message);
+        // Nobody waits for this: what was thrown here would end the process, and every login of it.
+        if (!failed) this.#tell(reasonOf(error));
         failed = true;
       }
       await this.#clock.sleep(warmInterval(station), signal).catch(() => {});
@@ -103,6 +103,12 @@ export class Pool {
       this.#stations.delete(key);
     }
   }
+}
+
+/** The message of an unforeseen error is not ours and could hold anything: only its kind is told. */
+function reasonOf(error: unknown): string {
+  if (error instanceof DuoError) return error.message;
+  return `a connection can't be kept (${error instanceof Error ? error.name : typeof error})`;
 }
 
 function warmInterval({ keepAliveHint }: Station): number {

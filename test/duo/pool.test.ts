@@ -213,6 +213,27 @@ test('a service that is kept is connected before anybody logs in, and never idle
   t.deepEqual(problems, []);
 });
 
+test('a service that can not even be asked ends nothing but its own warmth', async (t) => {
+  const unhandled: unknown[] = [];
+  const note = (error: unknown) => unhandled.push(error);
+  process.on('unhandledRejection', note);
+  t.teardown(async () => {
+    process.off('unhandledRejection', note);
+  });
+  const clock = new FakeClock();
+  const { simulator, pool, problems } = await setUp(t, clock);
+  // No header can hold this name, which is Node's to find out.
+  const { client } = clientFor(simulator, { pool, clock, host: 'api-\u{6f22}.example' });
+  await t.throwsAsync(client.ping(never), { name: 'TypeError' });
+  await clock.advance(30_000);
+  await settle();
+  t.deepEqual(unhandled, []);
+  t.deepEqual(problems, ["a connection can't be kept (TypeError)"]);
+  await clock.advance(60_000);
+  await settle();
+  t.is(problems.length, 1);
+});
+
 test('an address is remembered, and asked for again when it does not answer', async (t) => {
   const clock = new FakeClock();
   const asked: string[] = [];
