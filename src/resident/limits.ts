@@ -6,7 +6,10 @@ export const MAX_ROOT = 1024;
 /** Everybody else's at once, all together and each. */
 export const MAX_OTHERS = 64;
 export const MAX_EACH = 4;
-/** A user may begin so many logins at once, and then one more whenever so many milliseconds have passed. */
+/**
+ * A user may begin so many logins at once, and then one more whenever so many milliseconds have passed; and be told as often
+ * that he may not: to read what he says takes time too.
+ */
 export const BURST = 10;
 export const REFILL_MS = 6000;
 
@@ -19,6 +22,8 @@ export type Admission =
 interface User {
   inFlight: number;
   tokens: number;
+  /** How often he may be refused in words. */
+  words: number;
   /** When the tokens were counted; monotonic. */
   at: number;
 }
@@ -63,12 +68,17 @@ export class Limits {
       this.#others -= 1;
       user.inFlight -= 1;
     });
-    const refused = (error: string): Admission => ({ kind: 'refused', error, leave });
-    if (before.all >= MAX_OTHERS) return refused('too many users log in at once');
-    if (before.own >= 2 * MAX_EACH) {
+    const dropped = (error: string): Admission => {
       leave();
-      return { kind: 'dropped', error: `uid ${uid} has ${before.own} connections` };
-    }
+      return { kind: 'dropped', error };
+    };
+    const refused = (error: string): Admission => {
+      if (user.words < 1) return dropped(error);
+      user.words -= 1;
+      return { kind: 'refused', error, leave };
+    };
+    if (before.all >= MAX_OTHERS) return refused('too many users log in at once');
+    if (before.own >= 2 * MAX_EACH) return dropped(`uid ${uid} has ${before.own} connections`);
     if (before.own >= MAX_EACH) return refused(`uid ${uid} has ${MAX_EACH} logins under way`);
     if (user.tokens < 1) return refused(`uid ${uid} logs in too often`);
     user.tokens -= 1;
@@ -78,7 +88,7 @@ export class Limits {
   #user(uid: number): User {
     const now = this.#clock.monotonic();
     this.#forget(now);
-    const user = this.#users.get(uid) ?? { inFlight: 0, tokens: BURST, at: now };
+    const user = this.#users.get(uid) ?? { inFlight: 0, tokens: BURST, words: BURST, at: now };
     this.#users.set(uid, user);
     refill(user, now);
     return user;
@@ -88,13 +98,15 @@ export class Limits {
   #forget(now: number): void {
     for (const [uid, user] of this.#users) {
       refill(user, now);
-      if (user.inFlight === 0 && user.tokens >= BURST) this.#users.delete(uid);
+      if (user.inFlight === 0 && user.tokens >= BURST && user.words >= BURST) this.#users.delete(uid);
     }
   }
 }
 
 function refill(user: User, now: number): void {
-  user.tokens = Math.min(BURST, user.tokens + (now - user.at) / REFILL_MS);
+  const more = (now - user.at) / REFILL_MS;
+  user.tokens = Math.min(BURST, user.tokens + more);
+  user.words = Math.min(BURST, user.words + more);
   user.at = now;
 }
 

@@ -55,3 +55,22 @@ test('whoever logs in too often waits', async (t) => {
   again.leave();
   t.is(admit(limits, 1000).kind, 'refused');
 });
+
+test('whoever is refused too often is not even told so', async (t) => {
+  const clock = new FakeClock();
+  const limits = new Limits(clock);
+  const kinds = () => {
+    const { kind, leave } = admit(limits, 1000);
+    leave();
+    return kind;
+  };
+  const all = Array.from({ length: 2 * BURST + 5 }, kinds);
+  t.deepEqual(all, [
+    ...Array<string>(BURST).fill('admitted'),
+    ...Array<string>(BURST).fill('refused'),
+    ...Array<string>(5).fill('dropped'),
+  ]);
+  await clock.advance(REFILL_MS);
+  // To be dropped has cost nothing: the next login is due when it would have been.
+  t.deepEqual([kinds(), kinds(), kinds()], ['admitted', 'refused', 'dropped']);
+});
