@@ -39,6 +39,8 @@ export interface LinkOptions {
   readonly factsWithin?: number;
   /** The longest deadline that a host may set, in milliseconds; absent: any. */
   readonly maxDeadline?: number;
+  /** The longest frame that the host may send, in bytes; absent: what the protocol allows. */
+  readonly maxFacts?: number;
 }
 
 /**
@@ -91,7 +93,7 @@ class Link {
   #informed = false;
   #answer: Waiter<string> | undefined;
 
-  constructor(socket: Duplex, { clock, release, factsWithin }: LinkOptions) {
+  constructor(socket: Duplex, { clock, release, factsWithin, maxFacts = MAX_HOST_FRAME }: LinkOptions) {
     this.#socket = socket;
     this.#clock = clock;
     this.#facts.promise.catch(() => {});
@@ -108,7 +110,7 @@ class Link {
         ]),
       signal: this.#abort.signal,
     };
-    const reader = new FrameReader(MAX_HOST_FRAME);
+    const reader = new FrameReader(maxFacts);
     socket.on('data', (chunk: Buffer) => {
       try {
         for (const frame of reader.push(chunk)) this.#receive(frame);

@@ -12,8 +12,19 @@ export const FACTS_MS = 5000;
 export const LEAVE_MS = 5000;
 /** The longest login, in milliseconds, whatever its host says. */
 export const LOGIN_MS = 120_000;
-/** Milliseconds for which the same complaint is not written again: whoever causes it may do so all the time. */
+/**
+ * The longest FACTS of a user's, in bytes: several thousand groups. Root's may be as long as the protocol allows, and take
+ * half a second to read, in which nobody else is served.
+ */
+export const MAX_FACTS = 131_072;
+/**
+ * Milliseconds for which nothing more is written of whoever caused a complaint, who may do so all the time, and of how many
+ * in that time anything is.
+ */
 const QUIET_MS = 10_000;
+const MAX_COMPLAINTS = 64;
+/** The longest complaint, in characters. */
+const MAX_COMPLAINT = 500;
 
 export interface ServerOptions extends CallerOptions {
   readonly login: Login;
@@ -27,7 +38,8 @@ export class ResidentServer {
   readonly #options: ServerOptions;
   readonly #limits: Limits;
   readonly #connections = new Set<Promise<void>>();
-  #complaint = { text: '', at: 0 };
+  /** Of which uids something was written, and when. */
+  readonly #complaints = new Map<number, number>();
   #draining = false;
 
   constructor(options: ServerOptions) {
@@ -48,12 +60,12 @@ export class ResidentServer {
     }
     const admission = this.#limits.admit(uid);
     if (admission.kind === 'dropped') {
-      this.#complain(`a connection of uid ${uid} is dropped: ${admission.error}`);
+      this.#complain(uid, `a connection of uid ${uid} is dropped: ${admission.error}`);
       hangUp(socket);
       return;
     }
     const login = admission.kind === 'admitted' ? this.#login(uid) : this.#refusal(uid, admission.error);
-    const served = this.#serve(socket, login).finally(() => {
+    const served = this.#serve(socket, login, uid).finally(() => {
       admission.leave();
       this.#connections.delete(served);
     });
@@ -69,11 +81,17 @@ export class ResidentServer {
     while (this.#connections.size > 0) await Promise.allSettled(this.#connections);
   }
 
-  async #serve(socket: Duplex, login: Login): Promise<void> {
+  async #serve(socket: Duplex, login: Login, uid: number): Promise<void> {
     const { clock, release } = this.#options;
     const closed = Promise.withResolvers<void>();
     socket.once('close', () => closed.resolve());
-    await serveLogin(socket, login, { clock, release, factsWithin: FACTS_MS, maxDeadline: LOGIN_MS });
+    await serveLogin(socket, login, {
+      clock,
+      release,
+      factsWithin: FACTS_MS,
+      maxDeadline: LOGIN_MS,
+      ...(uid === 0 ? {} : { maxFacts: MAX_FACTS }),
+    });
     if (socket.closed) return;
     const timer = new AbortController();
     clock.sleep(LEAVE_MS, timer.signal).then(
@@ -84,11 +102,12 @@ export class ResidentServer {
     timer.abort();
   }
 
-  #complain(text: string): void {
+  #complain(uid: number, text: string): void {
     const now = this.#options.clock.monotonic();
-    if (text === this.#complaint.text && now - this.#complaint.at < QUIET_MS) return;
-    this.#complaint = { text, at: now };
-    this.#options.log(Priority.warning, text);
+    for (const [other, at] of this.#complaints) if (now - at >= QUIET_MS) this.#complaints.delete(other);
+    if (this.#complaints.has(uid) || this.#complaints.size >= MAX_COMPLAINTS) return;
+    this.#complaints.set(uid, now);
+    this.#options.log(Priority.warning, text.slice(0, MAX_COMPLAINT));
   }
 
   #login(uid: number): Login {
@@ -101,7 +120,7 @@ export class ResidentServer {
 
   #refusal(uid: number, error: string): Login {
     return async ({ user, service }, host): Promise<Verdict> => {
-      this.#complain(sentence(`uid ${uid}, service ${service} is refused: ${error}`));
+      this.#complain(uid, sentence(`uid ${uid}, service ${service} is refused: ${error}`));
       host.log(Priority.error, sentence('Error in Duo login', { user, error }));
       return { outcome: Outcome.serviceError, code: DuoCode.libError, stage: 'engine', error };
     };

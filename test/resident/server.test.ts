@@ -11,7 +11,7 @@ import {
   PROTOCOL_VERSION,
 } from '../../src/bridge/frame.ts';
 import { type Account, DuoCode, type Facts, type Login, Outcome } from '../../src/bridge/messages.ts';
-import { FACTS_MS, LEAVE_MS, LOGIN_MS, ResidentServer } from '../../src/resident/server.ts';
+import { FACTS_MS, LEAVE_MS, LOGIN_MS, MAX_FACTS, ResidentServer } from '../../src/resident/server.ts';
 import { FakeClock, settle } from '../lib/fake-clock.ts';
 
 const ALICE: Account = { name: 'alice', uid: 1000, gecos: 'Alice', groups: ['alice'] };
@@ -225,6 +225,22 @@ test('a user who opens too many connections loses those alone', async (t) => {
   t.is(root.verdict?.outcome, Outcome.pass);
 });
 
+test('users send no facts that take long to read', async (t) => {
+  const { logins, server } = setUp();
+  const account = { ...ALICE, groups: Array<string>(Math.ceil(MAX_FACTS / 5)).fill('') };
+  const facts = factsToFrame({ ...FACTS, account });
+  const alice = new Peer(server, 1000).say(HELLO, facts);
+  const root = new Peer(server, 0).say(HELLO, facts);
+  await settle();
+  t.true(alice.closed);
+  t.is(alice.verdict, undefined);
+  t.false(root.closed);
+  t.deepEqual(
+    logins.map(({ facts }) => facts.callerUid),
+    [0],
+  );
+});
+
 test('draining waits for the last login, and hangs up on new ones', async (t) => {
   const { logins, server } = setUp();
   const peers = [0, 0].map((uid) => new Peer(server, uid).say(HELLO, factsToFrame(FACTS)));
@@ -262,4 +278,22 @@ test('what somebody causes again and again is written once in ten seconds', asyn
   await clock.advance(10_000);
   await refuse();
   t.is(log.length, 2);
+});
+
+test('nobody fills the log with what he says of himself, or by taking turns', async (t) => {
+  const { clock, log, server } = setUp();
+  const refuse = async (uid: number, service: string) => {
+    new Peer(server, uid).say(HELLO, factsToFrame({ ...FACTS, service })).hangUp();
+    await settle();
+  };
+  for (const turn of ['a', 'b', 'c']) for (const uid of [1000, 1001]) await refuse(uid, turn);
+  t.is(log.length, 2);
+  await clock.advance(10_000);
+  await refuse(1000, `${'x'.repeat(50_000)}\nforged`);
+  t.is(log.length, 3);
+  t.true((log[2]?.length ?? 0) < 1000, 'a line is short');
+  t.notRegex(log[2] ?? '', /\n/);
+  await clock.advance(10_000);
+  for (let uid = 2000; uid < 2100; uid += 1) await refuse(uid, 'a');
+  t.true(log.length < 70, 'users who are many write few lines all the same');
 });
