@@ -4,6 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../lib/clock.ts';
+import { cleanText } from '../lib/text.ts';
 import { factsFromFrame } from './facts.ts';
 import {
   encodeFrame,
@@ -75,7 +76,8 @@ async function judge(facts: Facts, login: Login, link: Link): Promise<Verdict> {
     const reason = link.host.signal.aborted
       ? `cancelled (${kind})`
       : `internal error in the engine (${kind})`;
-    link.host.log(Priority.error, `Error in Duo login for '${facts.user}': ${reason}`);
+    const user = cleanText(facts.user).replaceAll('\n', ' ');
+    link.host.log(Priority.error, `Error in Duo login for '${user}': ${reason}`);
     return { outcome: Outcome.serviceError, code: DuoCode.libError, stage: 'engine', error: reason };
   }
 }

@@ -358,6 +358,18 @@ test('a login that throws at once is a denial too', async (t) => {
   t.is((await host.served)?.outcome, Outcome.serviceError);
 });
 
+test('the line about a login that failed is one line, whatever the user is called', async (t) => {
+  const host = new FakeHost(() => {
+    throw new TypeError('x');
+  });
+  host.say(HELLO, factsToFrame(factsOf({ user: "a'\n\u001b[2Jlogin: root" })));
+  await host.closed;
+  t.is(
+    host.heard[1],
+    "log Error in Duo login for 'a' ?[2Jlogin: root': internal error in the engine (TypeError)",
+  );
+});
+
 test('a login that fails for the lack of time is a denial', async (t) => {
   const { login } = waiting();
   const host = new FakeHost(login);
