@@ -7,5 +7,6 @@ export default {
   workerThreads: false,
   concurrency: hosts ? 1 : 2,
   serial: hosts,
+  require: hosts ? ['./test/hosts/limit.ts'] : [],
   timeout: '10m',
 };
