@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import { type Finished, LOGIN_DUO, processes } from './launcher.ts';
@@ -20,6 +19,7 @@ import {
   until,
   writeConfig,
 } from './machine.ts';
+import { SshServer } from './ssh-server.ts';
 import { Terminal } from './terminal.ts';
 import { withPrivate } from './with-private.ts';
 
@@ -39,7 +39,7 @@ const OPTIONS = [
 ];
 let log: SystemLog;
 let duo: Simulator;
-let sshd: ChildProcess | undefined;
+let sshd: SshServer | undefined;
 
 /** Lets the key in as this user, for this command if there is one. */
 function authorize(user: string, command?: string): void {
@@ -67,11 +67,8 @@ test.beforeEach(async () => {
   duo = await startDuo({ users: { alice: { passcodes: ['123456'] }, ally: { phone: 'approve' } } });
 });
 test.afterEach.always(async (t) => {
-  if (sshd !== undefined) {
-    sshd.kill();
-    await once(sshd, 'exit');
-    sshd = undefined;
-  }
+  await sshd?.stop();
+  sshd = undefined;
   await duo.close();
   t.deepEqual(engines(), []);
   t.deepEqual(processes('login_duo'), []);
@@ -81,9 +78,7 @@ test.afterEach.always(async (t) => {
 const FORCED = `ForceCommand ${LOGIN_DUO}`;
 
 async function startSshd(...options: string[]): Promise<void> {
-  const lines = [
-    `Port ${PORT}`,
-    'ListenAddress 127.0.0.1',
+  sshd = await SshServer.start(PORT, [
     'UsePAM yes',
     'PrintMotd no',
     'PrintLastLog no',
@@ -94,19 +89,7 @@ async function startSshd(...options: string[]): Promise<void> {
     ...(options.some((option) => option.startsWith('Subsystem'))
       ? []
       : ['Subsystem sftp /usr/lib/openssh/sftp-server']),
-  ];
-  writeFileSync('/tmp/sshd_config', `${lines.join('\n')}\n`);
-  sshd = spawn('/usr/sbin/sshd', ['-D', '-f', '/tmp/sshd_config'], { stdio: 'ignore' });
-  for (;;) {
-    const socket = connect(PORT, '127.0.0.1');
-    const open = await once(socket, 'connect').then(
-      () => true,
-      () => false,
-    );
-    socket.destroy();
-    if (open) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  ]);
 }
 
 interface Client {

@@ -1,8 +1,7 @@
 /** Real sshd, real ssh, over loopback. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import {
@@ -18,12 +17,13 @@ import {
   useStack,
   withoutEngine,
 } from './machine.ts';
+import { SshServer } from './ssh-server.ts';
 
 const PORT = 2222;
 const ASK = '/tmp/ask';
 let log: SystemLog;
 let duo: Simulator;
-let sshd: ChildProcess | undefined;
+let sshd: SshServer | undefined;
 
 test.before(async () => {
   setUp();
@@ -49,35 +49,13 @@ test.beforeEach(async () => {
   duo = await startDuo({ users: { alice: { passcodes: ['123456', '123457'] } } });
 });
 test.afterEach.always(async () => {
-  if (sshd !== undefined) {
-    sshd.kill();
-    await once(sshd, 'exit');
-    sshd = undefined;
-  }
+  await sshd?.stop();
+  sshd = undefined;
   await duo.close();
 });
 
 async function startSshd(...options: string[]): Promise<void> {
-  const lines = [
-    'UsePAM yes',
-    'PrintMotd no',
-    'PrintLastLog no',
-    `Port ${PORT}`,
-    'ListenAddress 127.0.0.1',
-    ...options,
-  ];
-  writeFileSync('/tmp/sshd_config', `${lines.join('\n')}\n`);
-  sshd = spawn('/usr/sbin/sshd', ['-D', '-f', '/tmp/sshd_config'], { stdio: 'ignore' });
-  for (;;) {
-    const socket = connect(PORT, '127.0.0.1');
-    const open = await once(socket, 'connect').then(
-      () => true,
-      () => false,
-    );
-    socket.destroy();
-    if (open) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  sshd = await SshServer.start(PORT, ['UsePAM yes', 'PrintMotd no', 'PrintLastLog no', ...options]);
 }
 
 const KEYBOARD = ['KbdInteractiveAuthentication yes', 'PasswordAuthentication no'];

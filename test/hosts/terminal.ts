@@ -66,6 +66,21 @@ export class Terminal {
     return this.#ended;
   }
 
+  /**
+   * Types ^C until it shows `over`, and waits for the program's end: what is typed between a prompt and its being read is
+   * lost where the reader flushes the terminal first, as sudo does.
+   */
+  async interrupted(over: RegExp): Promise<Ended> {
+    const again = setInterval(() => this.type(CTRL_C), 500);
+    this.type(CTRL_C);
+    try {
+      await this.shows(over);
+    } finally {
+      clearInterval(again);
+    }
+    return this.#ended;
+  }
+
   /** Takes the terminal away. */
   hangUp(): Promise<Ended> {
     this.#script.kill('SIGKILL');
