@@ -281,6 +281,9 @@ function decodeText(value: Buffer, shape: FieldShape): string {
   }
 }
 
+/** Pieces that are kept as they came: each takes a thousand bytes, be it ever so small. */
+const MAX_PIECES = 64;
+
 /** Cuts a byte stream into frames. Holds no more than one frame of `limit` bytes and the chunk that completes it. */
 export class FrameReader {
   #chunks: Buffer[] = [];
@@ -306,11 +309,19 @@ export class FrameReader {
   *push(chunk: Buffer): Generator<Frame> {
     this.#chunks.push(chunk);
     this.#size += chunk.length;
+    if (this.#chunks.length > MAX_PIECES) this.#chunks = [Buffer.concat(this.#chunks)];
     while (this.#size >= this.#wanted) {
       const held = Buffer.concat(this.#chunks);
       const length = held.readUInt32BE(0);
       if (length === 0) throw new FrameError('an empty frame');
       if (length > this.#limit) throw new FrameError(`a frame of ${length} bytes is too long`);
+      const type = held[4];
+      if (type === undefined) {
+        this.#keep(held, 5);
+        return;
+      }
+      if (!isFrameType(type)) throw new FrameError(`unknown frame type ${type}`);
+      if (length > limitOf(type)) throw new FrameError(`a frame of type ${type} is too long`);
       const end = 4 + length;
       const complete = held.length >= end;
       this.#keep(complete ? held.subarray(end) : held, complete ? 4 : end);

@@ -1,4 +1,6 @@
 /** What golden.test.ts can't say with files: streams in pieces, memory, and what can't be sent. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import test from 'ava';
 import fc from 'fast-check';
 import {
@@ -131,6 +133,37 @@ for (const [name, type, field, message] of unsendable) {
     t.throws(() => encodeFrame(type, [field]), { instanceOf: FrameError, message });
   });
 }
+
+test('a frame that is too long for its type is refused before it is there', (t) => {
+  const head = Buffer.of(0, 0, 0x40, 1, FrameType.answer);
+  t.throws(() => [...new FrameReader(MAX_HOST_FRAME).push(head)], {
+    instanceOf: FrameError,
+    message: `a frame of type ${FrameType.answer} is too long`,
+  });
+  t.throws(() => [...new FrameReader(MAX_HOST_FRAME).push(Buffer.of(0, 0, 0, 9, 200))], {
+    instanceOf: FrameError,
+    message: 'unknown frame type 200',
+  });
+});
+
+test('what comes byte by byte is not kept byte by byte', async (t) => {
+  setFlagsFromString('--expose-gc');
+  const gc: unknown = runInNewContext('gc');
+  if (typeof gc !== 'function') throw new Error('no gc');
+  const reader = new FrameReader(MAX_HOST_FRAME);
+  const frame = encodeFrame(FrameType.facts, [['command', 'x'.repeat(1000)]]);
+  const read: unknown[] = [];
+  const pieces = Array.from(frame.subarray(0, -1), (byte) => {
+    const piece = Buffer.alloc(1, byte);
+    read.push(...reader.push(piece));
+    return new WeakRef(piece);
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  gc();
+  t.true(pieces.filter((piece) => piece.deref() !== undefined).length <= 100);
+  read.push(...reader.push(frame.subarray(-1)));
+  t.is(read.length, 1);
+});
 
 test('an absent field is missing where it is needed, and absent where it is not', (t) => {
   const frame = decodeFrame(Buffer.of(FrameType.verdict));
