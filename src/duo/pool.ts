@@ -108,7 +108,7 @@ export class Pool {
 /** The message of an unforeseen error is not ours and could hold anything: only its kind is told. */
 function reasonOf(error: unknown): string {
   if (error instanceof DuoError) return error.message;
-  return `a connection can't be kept (${error instanceof Error ? error.name : typeof error})`;
+  return `this host can't open a connection: ${error instanceof Error ? error.name : typeof error}`;
 }
 
 function warmInterval({ keepAliveHint }: Station): number {

@@ -228,7 +228,7 @@ test('a service that can not even be asked ends nothing but its own warmth', asy
   await clock.advance(30_000);
   await settle();
   t.deepEqual(unhandled, []);
-  t.deepEqual(problems, ["a connection can't be kept (TypeError)"]);
+  t.deepEqual(problems, ["this host can't open a connection: TypeError"]);
   await clock.advance(60_000);
   await settle();
   t.is(problems.length, 1);
