@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { serveLogin } from '../bridge/link.ts';
 import { DuoCode, type Login, Outcome, Priority, type Verdict } from '../bridge/messages.ts';
 import type { Clock } from '../lib/clock.ts';
+import { inTurns } from '../lib/turns.ts';
 import { sentence } from '../policy/sentence.ts';
 import { type CallerOptions, judgeFacts } from './caller.ts';
 import { Limits } from './limits.ts';
@@ -12,6 +13,11 @@ export const FACTS_MS = 5000;
 export const LEAVE_MS = 5000;
 /** The longest login, in milliseconds, whatever its host says. */
 export const LOGIN_MS = 120_000;
+/**
+ * Users' passwd entries looked up at once: each takes one of the four threads of libuv, for as long as a name service
+ * likes, and root's logins need those for the address of Duo.
+ */
+export const MAX_LOOKUPS = 2;
 /**
  * The longest FACTS of a user's, in bytes: several thousand groups. Root's may be as long as the protocol allows, and take
  * half a second to read, in which nobody else is served.
@@ -43,7 +49,7 @@ export class ResidentServer {
   #draining = false;
 
   constructor(options: ServerOptions) {
-    this.#options = options;
+    this.#options = { ...options, accountOf: inTurns(options.accountOf, MAX_LOOKUPS) };
     this.#limits = new Limits(options.clock);
   }
 
@@ -113,8 +119,10 @@ export class ResidentServer {
   #login(uid: number): Login {
     return async (facts, host) => {
       const judged = await judgeFacts(facts, uid, this.#options);
-      if (judged.ok) return this.#options.login(judged.facts, host);
-      return this.#refusal(uid, judged.error)(facts, host);
+      if (!judged.ok) return this.#refusal(uid, judged.error)(facts, host);
+      // The time that the name service took must not look like Duo's absence.
+      host.signal.throwIfAborted();
+      return this.#options.login(judged.facts, host);
     };
   }
 

@@ -11,7 +11,14 @@ import {
   PROTOCOL_VERSION,
 } from '../../src/bridge/frame.ts';
 import { type Account, DuoCode, type Facts, type Login, Outcome } from '../../src/bridge/messages.ts';
-import { FACTS_MS, LEAVE_MS, LOGIN_MS, MAX_FACTS, ResidentServer } from '../../src/resident/server.ts';
+import {
+  FACTS_MS,
+  LEAVE_MS,
+  LOGIN_MS,
+  MAX_FACTS,
+  MAX_LOOKUPS,
+  ResidentServer,
+} from '../../src/resident/server.ts';
 import { FakeClock, settle } from '../lib/fake-clock.ts';
 
 const ALICE: Account = { name: 'alice', uid: 1000, gecos: 'Alice', groups: ['alice'] };
@@ -33,7 +40,11 @@ const HELLO = encodeFrame(FrameType.hostHello, [
 const pass = { outcome: Outcome.pass, code: DuoCode.ok, stage: 'auth', error: '' } as const;
 
 /** A server with logins that end when they are told to, and what it was asked. */
-function setUp(unprivileged = true) {
+function setUp(
+  unprivileged = true,
+  accountOf: (uid: number) => Promise<Account | undefined> = async (uid) =>
+    uid === ALICE.uid ? ALICE : undefined,
+) {
   const clock = new FakeClock();
   const log: string[] = [];
   const logins: { readonly facts: Facts; readonly pass: () => void; readonly signal: AbortSignal }[] = [];
@@ -50,7 +61,7 @@ function setUp(unprivileged = true) {
     settings: { unprivileged, unprivilegedServices: ['screenlock'] },
     config: { path: '/credentials/pam_duo.conf', text: 'ikey = X' },
     hostName: 'host.example.test',
-    accountOf: async (uid) => (uid === ALICE.uid ? ALICE : undefined),
+    accountOf,
   });
   return { clock, log, logins, server };
 }
@@ -238,6 +249,32 @@ test('users send no facts that take long to read', async (t) => {
   t.deepEqual(
     logins.map(({ facts }) => facts.callerUid),
     [0],
+  );
+});
+
+test('a name service that takes its time takes few threads, and is no absence of Duo', async (t) => {
+  const asked: (() => void)[] = [];
+  const { clock, logins, server } = setUp(true, () => {
+    const { promise, resolve } = Promise.withResolvers<Account>();
+    asked.push(() => resolve(ALICE));
+    return promise;
+  });
+  const peers = Array.from({ length: 4 }, () => new Peer(server, 1000).say(HELLO, factsToFrame(FACTS)));
+  await settle();
+  t.is(asked.length, MAX_LOOKUPS);
+  asked[0]?.();
+  await settle();
+  t.is(asked.length, MAX_LOOKUPS + 1);
+  t.is(logins.length, 1);
+  await clock.advance(LOGIN_MS);
+  for (const each of asked) each();
+  await settle();
+  for (const each of asked) each();
+  await settle();
+  t.is(logins.length, 1, 'nobody is logged in when his time is over');
+  t.deepEqual(
+    peers.slice(1).map(({ verdict }) => verdict?.outcome),
+    Array(3).fill(Outcome.serviceError),
   );
 });
 
