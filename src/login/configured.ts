@@ -200,6 +200,8 @@ class ConfiguredLogin {
     const tries = isMute(this.#facts) ? 1 : config.prompts;
     const asked = { yet: false };
     const names = { os: osUser, duo: request.username };
+    // Time that was over before Duo was asked is not Duo's.
+    const left = this.#host.signal.aborted ? 0 : this.#facts.deadline;
     for (let number = 0; ; number += 1) {
       const attempt = this.#manner.attempt(this.#facts, config, number);
       let result: LoginResult;
@@ -212,7 +214,7 @@ class ConfiguredLogin {
         );
       } catch (error) {
         if (!(error instanceof DeadlineError)) throw error;
-        return this.#late(asked.yet, config, osUser);
+        return this.#late({ asked: asked.yet, left }, config, osUser);
       }
       const verdict = this.#judge(result, config, names, { asked: asked.yet, last: number + 1 >= tries });
       if (verdict !== undefined) return verdict;
@@ -257,9 +259,9 @@ class ConfiguredLogin {
    * The login's time is over: before the user was asked that is Duo's absence, afterwards it is a denial. A Duo that wants
    * to be asked less often is there, and whoever logs in can bring that about, as they can a host that has little time.
    */
-  #late(asked: boolean, config: Config, osUser: string): Verdict {
+  #late({ asked, left }: { asked: boolean; left: number }, config: Config, osUser: string): Verdict {
     const error = 'the time for this login is over';
-    const short = asked ? undefined : leftTooLittle(error, this.#facts.deadline);
+    const short = asked ? undefined : leftTooLittle(error, left);
     if (short !== undefined) {
       return this.#rule(failureRuling('ERR_DUO_LOCAL', false, 'secure'), 'engine', osUser, short);
     }

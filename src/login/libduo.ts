@@ -133,6 +133,8 @@ async function oneTry(
   waits: { readonly asked: boolean },
 ): Promise<Verdict> {
   let asked = false;
+  // Time that was over before Duo was asked is not Duo's.
+  const left = signal.aborted ? 0 : deadline;
   const noting =
     <T>(say: (text: string) => T) =>
     (text: string) => {
@@ -151,7 +153,7 @@ async function oneTry(
     const late = 'the time for this login is over';
     // A user who takes all the time there is must not look like Duo's absence either.
     if (asked) return verdict(DuoCode.fail, 'engine', late);
-    const short = leftTooLittle(late, deadline);
+    const short = leftTooLittle(late, left);
     if (short !== undefined) return verdict(DuoCode.libError, 'engine', short);
     return verdict(waits.asked ? DuoCode.clientError : DuoCode.connError, 'engine', late);
   }

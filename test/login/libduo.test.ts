@@ -400,6 +400,18 @@ test('time that was over because the host left so little of it is no absence of 
   }
 });
 
+test('time that was over before Duo was asked is no absence of Duo', async (t) => {
+  const late = new AbortController();
+  const login = libduoLogin({
+    openDuo: async () => ({ ...lettingIn, ping: async (signal) => signal.throwIfAborted() }),
+    localAddress: async () => {
+      late.abort(new DeadlineError('late'));
+      return undefined;
+    },
+  });
+  t.is((await login(facts, hostFor(late.signal))).code, DuoCode.libError);
+});
+
 test('time that went by while Duo asked for patience is no absence of Duo', async (t) => {
   const late = new AbortController();
   const login = libduoLogin({

@@ -20,6 +20,7 @@ import type { LoginTools } from '../../src/login/configured.ts';
 import { loginDuoLogin } from '../../src/login/login-duo.ts';
 import { openDuo } from '../../src/login/open-duo.ts';
 import { pamLogin } from '../../src/login/pam.ts';
+import { factsOf } from '../lib/facts.ts';
 import { FakeClock } from '../lib/fake-clock.ts';
 import { simulatorFor } from '../lib/service.ts';
 
@@ -551,4 +552,28 @@ test('an engine that was kept from running does not take that for Duo’s absenc
   t.deepEqual(log, [
     `[3] Error in Duo login for 'alice': ${away.message}; but this host kept the engine from running for 11 seconds, so that it says nothing about Duo`,
   ]);
+});
+
+test('time that was over before Duo was asked is no absence of Duo', async (t: ExecutionContext) => {
+  const late = new AbortController();
+  const open: LoginTools['openDuo'] = async () => ({
+    ping: async (signal) => signal.throwIfAborted(),
+    preauth: async () => ({ result: 'allow', message: '' }),
+    auth: () => Promise.reject(new Error('nobody')),
+    authAsync: () => Promise.reject(new Error('nobody')),
+    authStatus: () => Promise.reject(new Error('nobody')),
+    close: () => {},
+  });
+  const localAddress = async () => {
+    late.abort(new DeadlineError('late'));
+    return undefined;
+  };
+  const host = {
+    conversation: { prompt: () => Promise.reject(new ConversationError('nobody')), status: () => {} },
+    log: () => {},
+    signal: late.signal,
+  };
+  const config = { path: 'F', text: `${BASE}failmode = safe\n` };
+  const login = pamLogin({ openDuo: open, localAddress });
+  t.is((await login(factsOf({ config }), host)).outcome, Outcome.serviceError);
 });
