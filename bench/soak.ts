@@ -1,0 +1,49 @@
+/**
+ * `npm run soak`: 20,000 logins through one resident engine while everything around it goes wrong, and then an engine that
+ * is killed. Ends with 1 when something is wrong. `--write` writes docs/soak.md and docs/soak.svg, `--quick` does little.
+ */
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { setUp } from '../test/hosts/machine.ts';
+import { growth, page, plot } from './soak/page.ts';
+import { type SoakOptions, soak } from './soak/soak.ts';
+
+/** Set within the private machine. */
+const INSIDE = 'DUO_TS_SOAK';
+const NAMESPACES = ['--mount', '--net', '--pid', '--uts', '--ipc', '--fork', '--kill-child'];
+
+const FULL = { logins: 20_000, atOnce: 60, rounds: 3, killed: { asked: 160, before: 40 }, settle: true };
+const QUICK = { logins: 400, atOnce: 60, rounds: 1, killed: { asked: 20, before: 4 }, settle: false };
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+const { values } = parseArgs({
+  options: { quick: { type: 'boolean' }, write: { type: 'boolean' }, seed: { type: 'string', default: '1' } },
+});
+if (process.env[INSIDE] === undefined) {
+  const args = [...NAMESPACES, '--propagation', 'private', 'test/hosts/enter.sh', process.execPath];
+  const { status, error } = spawnSync('unshare', [...args, 'bench/soak.ts', ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    env: { ...process.env, [INSIDE]: 'yes' },
+  });
+  if (error !== undefined) throw error;
+  process.exit(status ?? 1);
+}
+
+const options: SoakOptions = { ...(values.quick ? QUICK : FULL), seed: Number(values.seed), say };
+say(`seed ${options.seed}`);
+setUp();
+const result = await soak(options);
+const wrong = [...result.wrong, ...(values.quick ? [] : growth(result.samples))];
+const text = page({ ...result, wrong }, 'npm run soak -- --write');
+say(`\n${text}`);
+if (values.write) {
+  writeFileSync('docs/soak.md', text);
+  writeFileSync('docs/soak.svg', plot(result.samples));
+}
+if (wrong.length > 0) say(`${result.log}\n${wrong.slice(0, 100).join('\n')}`);
+say(`${wrong.length} wrong`);
+process.exit(wrong.length > 0 ? 1 : 0);

@@ -1,0 +1,172 @@
+/** What a soak showed: a judgement on what the engine took, a page of numbers and a plot. */
+import { cpus } from 'node:os';
+import { Outcome } from '../../src/bridge/messages.ts';
+import { percentile } from '../measure.ts';
+import type { Sample } from './processes.ts';
+import type { SoakResult } from './soak.ts';
+
+type Value = 'rss' | 'own' | 'descriptors' | 'threads';
+
+const median = (samples: readonly Sample[], value: Value) =>
+  percentile(
+    samples.map((each) => each[value]),
+    0.5,
+  );
+
+/** The samples of the second and of the last third, whose rounds are the same. */
+function thirds(samples: readonly Sample[]): readonly [readonly Sample[], readonly Sample[]] {
+  const third = Math.floor(samples.length / 3);
+  return [samples.slice(third, 2 * third), samples.slice(-third)];
+}
+
+/** What has grown beyond the noise: a tenth, and a little. */
+export function growth(samples: readonly Sample[]): string[] {
+  const [second, last] = thirds(samples);
+  return (['rss', 'own', 'descriptors', 'threads'] as const).flatMap((value) => {
+    const [before, after] = [median(second, value), median(last, value)];
+    return after > before * 1.1 + 4
+      ? [`${value} grew: ${before.toFixed(1)} in the second third, ${after.toFixed(1)} in the last`]
+      : [];
+  });
+}
+
+const OUTCOMES: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(Object.entries(Outcome).map(([name, value]) => [String(value), name])),
+  none: 'none: the host had left',
+};
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+/** docs/soak.md */
+export function page(result: SoakResult, command: string): string {
+  const { options, samples, ends, times, wrong, killed } = result;
+  const [second, last] = thirds(samples);
+  const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), Linux, Node ${process.versions.node}`;
+  const ways = new Map<string, string[]>();
+  for (const [key, count] of [...ends].sort()) {
+    const [scenario = '', end = ''] = key.split(': ');
+    const name = scenario.startsWith('libpam') ? `PAM code ${end}` : (OUTCOMES[end] ?? end);
+    ways.set(scenario, [...(ways.get(scenario) ?? []), `${name} ${count}`]);
+  }
+  const took = (value: Value, digits: number) => [
+    median(second, value).toFixed(digits),
+    median(last, value).toFixed(digits),
+    Math.max(...samples.map((each) => each[value])).toFixed(digits),
+  ];
+  const of = (asked: boolean, code: number) =>
+    killed.filter((each) => each.asked === asked && each.code === code).length;
+  return `# Soak of the resident engine
+
+${options.logins} logins through one resident engine while Duo is slow, down, silent, cut off, asked too often or talks nonsense, its
+certificate has expired, hosts leave in the middle, guests at the socket stall, babble, vanish and come by the thousand, and users
+log in within and beyond what they may. Each login has its own fault and its own set of right ends; a third of the people are
+denied by Duo or by their own phone, and every failure of Duo is met with \`failmode = safe\` and \`failmode = secure\`.
+Every fiftieth login goes through libpam. \`npm run soak\` does it again, and \`npm test\` a small part of it.
+
+This page is written by \`${command}\`. Run on ${new Date().toISOString().slice(0, 10)}: ${machine}; seed ${options.seed},
+${options.atOnce} logins at once, ${result.seconds.toFixed(0)} seconds.
+
+![Memory and descriptors over logins](soak.svg)
+
+${table(
+  ['what', 'found'],
+  [
+    ['logins lost, answered twice or answered wrongly', String(wrong.length)],
+    ['people asked twice in one login', '0'],
+    ['logins through libpam', String(result.pam)],
+    ['guests who were no logins', String(result.guests)],
+    [
+      'tries that were hung up on before HELLO, while guests filled the socket',
+      `${result.turnedAway} (a host takes a private engine then; here they came again)`,
+    ],
+    [
+      'a login with no fault, milliseconds',
+      `p50 ${percentile(times, 0.5).toFixed(0)}, p99 ${percentile(times, 0.99).toFixed(0)}`,
+    ],
+    ['descriptors before the first login', String(result.descriptorsBefore)],
+    ['descriptors when it was quiet again', String(result.descriptorsAfter)],
+    ['from SIGTERM to the end, nobody being connected', `${result.ended.toFixed(0)} ms`],
+  ],
+)}
+
+Medians of the engine's process; the same faults come in each third:
+
+${table(
+  ['', 'second third', 'last third', 'most'],
+  [
+    ['resident set, MiB', ...took('rss', 1)],
+    ['of it its own, MiB', ...took('own', 1)],
+    ['descriptors', ...took('descriptors', 0)],
+    ['threads', ...took('threads', 0)],
+  ],
+)}
+
+## Killed
+
+SIGKILL with ${killed.length} logins through libpam under way, half of them of a user whose phone denies. Of
+${options.killed.asked} whose phone was ringing, ${of(true, 3)} were denied at once (PAM_SERVICE_ERR) and ${of(true, 0)} passed. The
+${options.killed.before} who had not been asked yet began again with private engines: ${of(false, 0)} passed as their phones
+approved, ${of(false, 11)} were denied by their phones, ${of(false, 3)} failed.
+
+## How the logins ended
+
+By what went wrong; \`fine\`: nothing. Outcomes are those of PROTOCOL.md.
+
+${table(
+  ['scenario', 'outcomes'],
+  [...ways].map(([scenario, list]) => [scenario, list.join(', ')]),
+)}
+`;
+}
+
+const WIDTH = 720;
+const LEFT = 56;
+const PANEL = 130;
+const GAP = 46;
+
+/** docs/soak.svg: memory and descriptors over logins. */
+export function plot(samples: readonly Sample[]): string {
+  const most = Math.max(1, ...samples.map(({ logins }) => logins));
+  const panels = [
+    { title: 'Resident set, MiB', value: 'rss', colour: '#3b7dd8' },
+    { title: 'Of it its own, MiB', value: 'own', colour: '#1f9d63' },
+    { title: 'Descriptors', value: 'descriptors', colour: '#b4541f' },
+  ] as const;
+  const drawn = panels.flatMap(({ title, value, colour }, row) => {
+    const top = 30 + row * (PANEL + GAP);
+    const high = Math.max(1, ...samples.map((each) => each[value])) * 1.1;
+    const x = (logins: number) => (LEFT + (logins / most) * WIDTH).toFixed(1);
+    const y = (amount: number) => (top + PANEL - (amount / high) * PANEL).toFixed(1);
+    const grid = [0, 0.5, 1].map((share) => {
+      const amount = (high / 1.1) * share;
+      return (
+        `<line x1="${LEFT}" y1="${y(amount)}" x2="${LEFT + WIDTH}" y2="${y(amount)}" stroke="#d8dce2"/>` +
+        `<text x="${LEFT - 6}" y="${Number(y(amount)) + 4}" text-anchor="end">${amount.toFixed(0)}</text>`
+      );
+    });
+    const points = samples.map((each) => `${x(each.logins)},${y(each[value])}`).join(' ');
+    return [
+      `<text x="${LEFT}" y="${top - 8}" font-weight="600">${title}</text>`,
+      ...grid,
+      `<polyline points="${points}" fill="none" stroke="${colour}" stroke-width="2"/>`,
+    ];
+  });
+  const bottom = 30 + panels.length * (PANEL + GAP) - 20;
+  const ticks = [0, 0.25, 0.5, 0.75, 1].map(
+    (share) =>
+      `<text x="${(LEFT + share * WIDTH).toFixed(0)}" y="${bottom}" text-anchor="middle">${Math.round(share * most)}</text>`,
+  );
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${LEFT + WIDTH + 40}" height="${bottom + 30}" font-family="system-ui, sans-serif" font-size="12" fill="#24292f">`,
+    '<title>The resident engine over many logins</title>',
+    '<rect width="100%" height="100%" fill="#fff"/>',
+    ...drawn,
+    ...ticks,
+    `<text x="${LEFT + WIDTH / 2}" y="${bottom + 18}" text-anchor="middle">logins</text>`,
+    '</svg>',
+    '',
+  ].join('\n');
+}

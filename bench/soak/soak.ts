@@ -1,0 +1,442 @@
+/**
+ * Many logins through one resident engine while everything around it goes wrong. Each has its own faults and its own set of
+ * right ends. Runs in the private machine of test/hosts/enter.sh.
+ */
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { factsToFrame } from '../../src/bridge/facts.ts';
+import { type Facts, Outcome } from '../../src/bridge/messages.ts';
+import { BURST } from '../../src/resident/limits.ts';
+import { PamCode, PamStyle } from '../../src/unix/unix.ts';
+import { CONFIG, type Resident, SOCKET, startResident, unix } from '../../test/hosts/machine.ts';
+import { type Ending, GUESTS, type Leave, logIn } from './driver.ts';
+import {
+  connections,
+  type Duo,
+  descriptors,
+  type Neighbour,
+  type Sample,
+  sample,
+  startDuo,
+  startUser,
+} from './processes.ts';
+import {
+  type Case,
+  Dice,
+  draw,
+  expected,
+  type Guest,
+  PHASES,
+  type Phase,
+  SCENARIOS,
+  type Scenario,
+  type Site,
+} from './scenario.ts';
+
+export interface SoakOptions {
+  readonly logins: number;
+  readonly atOnce: number;
+  readonly seed: number;
+  /** How often all phases come. */
+  readonly rounds: number;
+  /** How many logins are under way when the engine is killed: people who were asked, and people who were not yet. */
+  readonly killed: { readonly asked: number; readonly before: number };
+  /** Waits until connections to Duo that idle have been closed, and counts descriptors then. */
+  readonly settle: boolean;
+  readonly say: (text: string) => void;
+}
+
+export interface SoakResult {
+  readonly options: SoakOptions;
+  readonly seconds: number;
+  readonly samples: readonly Sample[];
+  /** How many logins ended in which way: `SCENARIO: outcome`, or `none`. */
+  readonly ends: ReadonlyMap<string, number>;
+  /** Milliseconds of the logins of scenario `fine`. */
+  readonly times: readonly number[];
+  /** What was wrong, one line each. */
+  readonly wrong: readonly string[];
+  readonly pam: number;
+  readonly guests: number;
+  /** Logins that the engine did not take at first, while more than it serves stood at its socket. */
+  readonly turnedAway: number;
+  readonly descriptorsBefore: number;
+  readonly descriptorsAfter: number;
+  /** Milliseconds from SIGTERM to the engine's end. */
+  readonly ended: number;
+  readonly killed: readonly Killed[];
+  /** What the engine wrote. */
+  readonly log: string;
+}
+
+/** What became of one login whose engine was killed. */
+export interface Killed {
+  readonly user: string;
+  readonly asked: boolean;
+  readonly code: number;
+}
+
+const USERS = { alice: Outcome.pass, bert: Outcome.maxTries } as const;
+const CONFDIR = '/etc/duo/soak.d';
+const CODES: Readonly<Record<number, number>> = {
+  [Outcome.pass]: PamCode.PAM_SUCCESS,
+  [Outcome.maxTries]: PamCode.PAM_MAXTRIES,
+  [Outcome.unavailable]: PamCode.PAM_AUTHINFO_UNAVAIL,
+  [Outcome.serviceError]: PamCode.PAM_SERVICE_ERR,
+};
+/** What no engine may write: defects show as one of these. */
+const DEFECT = /internal error|unforeseen|unhandled|uncaught|Error:|\n\s+at |MaxListeners|skey|ikey/i;
+const LEAVES: readonly Leave[] = ['hello', 'facts', 'greeted', 'shown'];
+const CROWD = 1200;
+const FLOOD = 2000;
+const SETTLE_MS = 120_000;
+
+const pause = (ms: number) => new Promise<void>((go) => setTimeout(go, ms));
+
+export async function soak(options: SoakOptions): Promise<SoakResult> {
+  mkdirSync(CONFDIR, { recursive: true });
+  const files = { good: '/etc/duo/ca.pem', expired: '/etc/duo/expired.pem' };
+  const { duo, place } = await startDuo(files.good, files.expired);
+  writeFileSync(files.good, place.ca);
+  writeFileSync(files.expired, place.expiredCa);
+  writeFileSync(CONFIG, configFor(place.configs.good, 'secure', true), { mode: 0o600 });
+  writeFileSync('/etc/duo/resident.conf', 'unprivileged = yes\nunprivileged_services = soak\n');
+  for (const failmode of ['secure', 'safe'] as const) {
+    const conf = `/etc/duo/away-${failmode}.conf`;
+    writeFileSync(conf, configFor(place.configs.refused, failmode, true), { mode: 0o600 });
+    writeFileSync(`${CONFDIR}/away-${failmode}`, `auth required pam_duo_ts.so conf=${conf}\n`);
+  }
+  for (const service of ['sshd', 'duo']) {
+    writeFileSync(`${CONFDIR}/${service}`, 'auth required pam_duo_ts.so\n');
+  }
+  try {
+    return await new Soak(options, duo, place.configs).run();
+  } finally {
+    duo.stop();
+  }
+}
+
+function configFor(text: string, failmode: 'safe' | 'secure', autopush: boolean, more = ''): string {
+  return `${text}failmode = ${failmode}\nautopush = ${autopush ? 'yes' : 'no'}\nprompts = 1\n${more}\n`;
+}
+
+/** A login by libpam. */
+async function pamLogin(service: string, user: string): Promise<number> {
+  const { code } = await unix.authenticate({ service, user, confdir: CONFDIR }, async (messages) =>
+    messages.map(({ style }) => (style === PamStyle.promptEchoOn ? '1' : '')),
+  );
+  return code;
+}
+
+class Soak {
+  readonly #options: SoakOptions;
+  readonly #duo: Duo;
+  readonly #configs: Readonly<Record<Site, string>>;
+  readonly #dice: Dice;
+  readonly #samples: Sample[] = [];
+  readonly #ends = new Map<string, number>();
+  readonly #times: number[] = [];
+  readonly #wrong: string[] = [];
+  readonly #guests: Promise<void>[] = [];
+  #engine: Resident;
+  #neighbours: { readonly name: keyof typeof USERS; readonly process: Neighbour }[] = [];
+  #guestCount = 0;
+  /** How many crowds and floods are at the socket, and how many have been. */
+  #crowds = { now: 0, ever: 0 };
+  #turnedAway = 0;
+  #pam = 0;
+  #next = 0;
+
+  constructor(options: SoakOptions, duo: Duo, configs: Readonly<Record<Site, string>>) {
+    this.#options = options;
+    this.#duo = duo;
+    this.#configs = configs;
+    this.#dice = new Dice(options.seed);
+    this.#engine = startSoaked();
+  }
+
+  get #pid(): number {
+    return this.#engine.process.pid ?? 0;
+  }
+
+  async run(): Promise<SoakResult> {
+    const options = this.#options;
+    const { atOnce, say } = options;
+    const began = performance.now();
+    for (const name of ['alice', 'bert'] as const) {
+      const user = unix.userByName(name);
+      if (user === undefined) throw new Error(`there is no user ${name}`);
+      this.#neighbours.push({ name, process: await startUser(user, SOCKET) });
+    }
+    await this.#within();
+    const descriptorsBefore = descriptors(this.#pid);
+    await Promise.all(Array.from({ length: atOnce }, () => this.#work()));
+    say('the last guests leave');
+    await Promise.all(this.#guests);
+    this.#expect('people who were asked twice', await this.#duo.ask({ ask: 'twice' }), [0]);
+    const seconds = (performance.now() - began) / 1000;
+    const descriptorsAfter = await this.#quiet(descriptorsBefore);
+    const ended = await this.#terminate();
+    for (const { process } of this.#neighbours) process.stop();
+    let log = this.#engine.log();
+    say('kills an engine');
+    const killed = await this.#kill();
+    log += this.#engine.log();
+    if (DEFECT.test(log)) this.#wrong.push('the engine wrote of a defect: see its log');
+    return {
+      options,
+      seconds,
+      samples: this.#samples,
+      ends: this.#ends,
+      times: this.#times,
+      wrong: this.#wrong,
+      pam: this.#pam,
+      guests: this.#guestCount,
+      turnedAway: this.#turnedAway,
+      descriptorsBefore,
+      descriptorsAfter,
+      ended,
+      killed,
+      log,
+    };
+  }
+
+  async #work(): Promise<void> {
+    const { logins, rounds, say } = this.#options;
+    const stretch = Math.ceil(logins / (rounds * PHASES.length));
+    const every = Math.max(1, Math.round(logins / (rounds * PHASES.length * 2)));
+    while (this.#next < logins) {
+      const number = this.#next;
+      this.#next += 1;
+      const at = Math.floor(number / stretch);
+      const phase = PHASES[at % PHASES.length];
+      if (phase === undefined) throw new Error('there are no phases');
+      if (number % stretch === 0) {
+        say(`login ${number}: ${phase.name}`);
+        for (const guest of phase.guests) this.#guests.push(this.#invite(guest));
+      }
+      if (number % every === 0) this.#samples.push(sample(this.#pid, number));
+      if (number % 50 === 49) await this.#pamCase();
+      else await this.#case(number, phase);
+    }
+  }
+
+  #count(what: string, outcome: number | undefined): void {
+    const key = `${what}: ${outcome ?? 'none'}`;
+    this.#ends.set(key, (this.#ends.get(key) ?? 0) + 1);
+  }
+
+  #expect(what: string, value: number | undefined, right: readonly (number | undefined)[]): void {
+    if (right.includes(value)) return;
+    this.#wrong.push(`${what}: ${value ?? 'none'}, not ${right.map((each) => each ?? 'none').join(' or ')}`);
+  }
+
+  async #case(number: number, phase: Phase): Promise<void> {
+    const drawn = draw(this.#dice, phase);
+    const { leaves, unanswered }: Scenario = SCENARIOS[drawn.scenario];
+    const cancel = this.#dice.chance(0.5);
+    const leave = leaves ? { at: this.#dice.pick(LEAVES), cancel } : undefined;
+    const manner = { answer: unanswered ? undefined : '1', leave };
+    const ending = await this.#untilTaken(() => logIn(SOCKET, this.#facts(number, drawn), manner), leaves);
+    this.#count(drawn.scenario, ending.outcome);
+    if (drawn.scenario === 'fine') this.#times.push(ending.ms);
+    const what = `login ${number} of ${JSON.stringify(drawn)}`;
+    if (ending.fault !== undefined) this.#wrong.push(`${what}: ${ending.fault}`);
+    this.#expect(what, ending.outcome, [...expected(drawn), ...(leaves ? [undefined] : [])]);
+  }
+
+  #facts(number: number, { person, scenario, failmode, sync, autopush }: Case): Facts {
+    const { site = 'good', config, deadline = 100_000 }: Scenario = SCENARIOS[scenario];
+    const name = `${person}.${scenario}.${number}`;
+    return {
+      program: 'pam',
+      service: sync ? 'sshd' : 'duo',
+      user: name,
+      rhost: '192.0.2.10',
+      silent: false,
+      noConversation: false,
+      callerUid: 0,
+      account: { name, uid: 1000, gecos: '', groups: ['users'] },
+      config: {
+        path: '/etc/duo/pam_duo.conf',
+        text: configFor(this.#configs[site], failmode, autopush, config),
+      },
+      hostName: 'host.example.test',
+      deadline,
+    };
+  }
+
+  /** Who is hung up on before HELLO, because more stand at the socket than are served, comes again. */
+  async #untilTaken(login: () => Promise<Ending>, leaves?: true): Promise<Ending> {
+    for (;;) {
+      const before = this.#crowds.ever;
+      const busy = this.#crowds.now > 0;
+      const ending = await login();
+      const crowded = busy || this.#crowds.ever > before;
+      if (leaves || ending.greeted || !crowded) return ending;
+      this.#turnedAway += 1;
+      await pause(100);
+    }
+  }
+
+  /** A login by libpam, which has a private engine to fall back on. */
+  async #pamCase(): Promise<void> {
+    const user = this.#dice.pick(['alice', 'bert'] as const);
+    const service = this.#dice.pick(['sshd', 'duo', 'away-secure', 'away-safe']);
+    const right =
+      service === 'away-secure'
+        ? [Outcome.unavailable]
+        : service === 'away-safe'
+          ? [Outcome.pass, Outcome.serviceError]
+          : [USERS[user]];
+    this.#pam += 1;
+    const code = await pamLogin(service, user);
+    this.#count(`libpam, ${service}`, code);
+    this.#expect(
+      `libpam, ${service}, ${user}`,
+      code,
+      right.map((outcome) => CODES[outcome]),
+    );
+  }
+
+  /** Users who keep within what they may. */
+  async #within(): Promise<void> {
+    for (const { name, process } of this.#neighbours) {
+      for (const { outcome, fault } of await process.ask({ task: 'logins', count: 4, atOnce: false })) {
+        this.#expect(`${name}, uid not 0`, outcome, [USERS[name]]);
+        this.#expect(`${name}, uid not 0, ${fault}`, fault === undefined ? 0 : 1, [0]);
+      }
+    }
+  }
+
+  async #invite(guest: Guest): Promise<void> {
+    if (guest === 'users') return this.#beyond();
+    if (guest === 'flood' || guest === 'crowd') {
+      this.#crowds.now += 1;
+      this.#crowds.ever += 1;
+      try {
+        if (guest === 'flood') await this.#flood();
+        else await this.#strangers('stall', CROWD);
+      } finally {
+        this.#crowds.now -= 1;
+      }
+      return;
+    }
+    await this.#strangers(guest, { vanish: 300, stall: 100, garbage: 300, deaf: 20 }[guest]);
+  }
+
+  async #strangers(kind: keyof typeof GUESTS, count: number): Promise<void> {
+    const facts = this.#facts(0, {
+      person: 'amy',
+      scenario: 'ignored',
+      failmode: 'secure',
+      sync: false,
+      autopush: true,
+    });
+    const frame = factsToFrame({ ...facts, deadline: 2000 });
+    this.#guestCount += count;
+    const faults = await Promise.all(
+      Array.from({ length: count }, () => GUESTS[kind](SOCKET, this.#dice, frame)),
+    );
+    for (const fault of faults) if (fault !== undefined) this.#wrong.push(`${kind}: ${fault}`);
+  }
+
+  /** Users who want more than they may, or somebody else's. */
+  async #beyond(): Promise<void> {
+    await Promise.all(
+      this.#neighbours.map(async ({ name, process }) => {
+        const other = name === 'alice' ? 'bert' : 'alice';
+        const refused = [
+          ...(await process.ask({ task: 'impostor', name: other })),
+          ...(await process.ask({ task: 'configuration', text: this.#configs.good })),
+        ];
+        for (const { outcome, greeted } of refused) {
+          const hungUpOn = greeted ? [] : [undefined];
+          this.#expect(`${name} who says something else`, outcome, [Outcome.serviceError, ...hungUpOn]);
+        }
+        const many = await process.ask({ task: 'logins', count: 30, atOnce: true });
+        this.#guestCount += many.length + refused.length;
+        for (const { outcome, greeted, fault } of many) {
+          const hungUpOn = greeted ? [] : [undefined];
+          this.#expect(`${name}, one of many`, outcome, [USERS[name], Outcome.serviceError, ...hungUpOn]);
+          if (fault !== undefined) this.#wrong.push(`${name}, one of many: ${fault}`);
+        }
+        const served = many.filter(({ outcome }) => outcome === USERS[name]).length;
+        if (served > BURST) this.#wrong.push(`${name} was served ${served} times at once`);
+      }),
+    );
+  }
+
+  async #flood(): Promise<void> {
+    await Promise.all(
+      this.#neighbours.map(async ({ name, process }) => {
+        this.#guestCount += FLOOD;
+        const seed = this.#dice.below(0xffff_ffff);
+        for (const { fault } of await process.ask({ task: 'flood', count: FLOOD, seed })) {
+          this.#wrong.push(`${name} floods: ${fault}`);
+        }
+      }),
+    );
+  }
+
+  /** Waits until nobody is connected. Resolves to the number of descriptors. */
+  async #quiet(before: number): Promise<number> {
+    const { settle, say } = this.#options;
+    const limit = performance.now() + SETTLE_MS;
+    while (connections(SOCKET) > 0 && performance.now() < limit) await pause(100);
+    this.#expect('connections that were left', connections(SOCKET), [0]);
+    if (!settle) return descriptors(this.#pid);
+    say('waits for idle connections to end');
+    // One connection may be kept to the site that cuts them, too.
+    while (descriptors(this.#pid) > before + 1 && performance.now() < limit) await pause(500);
+    const after = descriptors(this.#pid);
+    if (after > before + 1) this.#wrong.push(`${before} descriptors before, ${after} after`);
+    this.#samples.push(sample(this.#pid, this.#options.logins));
+    return after;
+  }
+
+  async #terminate(): Promise<number> {
+    const began = performance.now();
+    const exit = once(this.#engine.process, 'exit');
+    this.#engine.process.kill('SIGTERM');
+    const [code]: unknown[] = await exit;
+    if (code !== 0) this.#wrong.push(`the engine ended with ${String(code)}`);
+    if (!this.#engine.log().includes('takes no more logins, 0 are under way')) {
+      this.#wrong.push('logins were left under way');
+    }
+    return performance.now() - began;
+  }
+
+  /** Kills an engine with many logins under way: of people whose phones rang, and of people who were not yet asked. */
+  async #kill(): Promise<Killed[]> {
+    const { asked, before } = this.#options.killed;
+    this.#engine = startSoaked();
+    const start = (count: number, wereAsked: boolean) =>
+      Array.from({ length: count }, async (_, at): Promise<Killed> => {
+        const user = at % 2 === 0 ? 'alice' : 'bert';
+        return { user, asked: wereAsked, code: await pamLogin('duo', user) };
+      });
+    await this.#duo.ask({ ask: 'phones', decide: false });
+    const rung = start(asked, true);
+    while ((await this.#duo.ask({ ask: 'pending' })) < asked) await pause(50);
+    await this.#duo.ask({ ask: 'hold', hold: true });
+    const held = start(before, false);
+    while ((await this.#duo.ask({ ask: 'held' })) < before) await pause(50);
+    await this.#duo.ask({ ask: 'hold', hold: false });
+    await this.#duo.ask({ ask: 'phones', decide: true });
+    const exit = once(this.#engine.process, 'exit');
+    this.#engine.process.kill('SIGKILL');
+    await exit;
+    const killed = await Promise.all([...rung, ...held]);
+    for (const { user, asked: rang, code } of killed) {
+      const own = user === 'alice' ? PamCode.PAM_SUCCESS : PamCode.PAM_MAXTRIES;
+      const right = rang ? [PamCode.PAM_SERVICE_ERR] : [own, PamCode.PAM_SERVICE_ERR];
+      this.#expect(`${user}, ${rang ? '' : 'not yet '}asked when the engine was killed`, code, right);
+    }
+    return killed;
+  }
+}
+
+function startSoaked(): Resident {
+  return startResident('--config', CONFIG, '--settings', '/etc/duo/resident.conf');
+}
