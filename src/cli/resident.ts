@@ -12,7 +12,8 @@ import { cleanText } from '../lib/text.ts';
 import { loginFor } from '../login/login.ts';
 import { keepConnected, openDuo } from '../login/open-duo.ts';
 import { localAddress } from '../policy/origin.ts';
-import { ResidentServer } from '../resident/server.ts';
+import { awaitEnd } from '../resident/end.ts';
+import { LEAVE_MS, LOGIN_MS, ResidentServer } from '../resident/server.ts';
 import { DEFAULT_SETTINGS, parseSettings, type ResidentSettings } from '../resident/settings.ts';
 import { loadInstalledUnix } from '../unix/installed.ts';
 import type { Unix } from '../unix/unix.ts';
@@ -24,6 +25,8 @@ const FIRST_FD = 3;
 const MAX_CONFIG = 65_536;
 /** How many hosts may wait to be taken: a burst of logins is better queued than given a private engine each. */
 const BACKLOG = 4096;
+/** Milliseconds in which every login has ended. */
+const DRAIN_MS = LOGIN_MS + 2 * LEAVE_MS;
 
 export interface ResidentArguments {
   /** Where to listen when systemd passes no socket on. */
@@ -39,7 +42,7 @@ export class StartError extends Error {
   override readonly name = 'StartError';
 }
 
-/** Runs until SIGTERM or SIGINT, and then until the last login has ended. @throws StartError */
+/** Runs until it is told to end or meets an unforeseen error, and then until the last login has ended. @throws StartError */
 export async function runResident(options: ResidentArguments): Promise<void> {
   // Whoever reads the log may go away: that ends no login.
   process.stderr.on('error', () => {});
@@ -72,17 +75,18 @@ export async function runResident(options: ResidentArguments): Promise<void> {
     if (uid === undefined) socket.destroy();
     else server.accept(socket, uid);
   });
-  const stopped = Promise.withResolvers<string>();
-  process.once('SIGTERM', () => stopped.resolve('SIGTERM')).once('SIGINT', () => stopped.resolve('SIGINT'));
+  const end = awaitEnd(process, log);
   const watchdog = startWatchdog(notify);
   notify('READY=1');
   if (config !== undefined) void connectEarly(config, pool);
   log(Priority.info, `release ${RELEASE} serves as uid ${process.geteuid?.()}`);
 
-  const signal = await stopped.promise;
+  const { reason, failed } = await end;
+  if (failed) process.exitCode = 1;
   notify(`STOPPING=1\nSTATUS=waiting for ${server.inFlight} logins to end`);
-  log(Priority.info, `${signal}: takes no more logins, ${server.inFlight} are under way`);
-  await server.drain();
+  log(Priority.info, `${reason}: takes no more logins, ${server.inFlight} are under way`);
+  // An unforeseen error may have taken the end from a login.
+  await Promise.race([server.drain(), systemClock.sleep(DRAIN_MS)]);
   listener.close();
   clearInterval(watchdog);
   pool.close();
