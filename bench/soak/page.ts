@@ -75,7 +75,7 @@ ${table(
   ['what', 'found'],
   [
     ['logins lost, answered twice or answered wrongly', String(wrong.length)],
-    ['people asked twice in one login', '0'],
+    ['people asked twice in one login', String(result.twice)],
     ['logins through libpam', String(result.pam)],
     ['guests who were no logins', String(result.guests)],
     [

@@ -56,6 +56,8 @@ export interface SoakResult {
   readonly times: readonly number[];
   /** What was wrong, one line each. */
   readonly wrong: readonly string[];
+  /** Logins in which Duo was asked to ask more than once. */
+  readonly twice: number;
   readonly pam: number;
   readonly guests: number;
   /** Logins that the engine did not take at first, while more than it serves stood at its socket. */
@@ -87,6 +89,13 @@ const CODES: Readonly<Record<number, number>> = {
 /** What no engine may write: defects show as one of these. */
 const DEFECT = /internal error|unforeseen|unhandled|uncaught|Error:|\n\s+at |MaxListeners|skey|ikey/i;
 const LEAVES: readonly Leave[] = ['hello', 'facts', 'greeted', 'shown'];
+const STRANGER: Case = {
+  person: 'amy',
+  scenario: 'ignored',
+  failmode: 'secure',
+  sync: false,
+  autopush: true,
+};
 const CROWD = 1200;
 const FLOOD = 2000;
 const SETTLE_MS = 120_000;
@@ -173,7 +182,8 @@ class Soak {
     await Promise.all(Array.from({ length: atOnce }, () => this.#work()));
     say('the last guests leave');
     await Promise.all(this.#guests);
-    this.#expect('people who were asked twice', await this.#duo.ask({ ask: 'twice' }), [0]);
+    const twice = await this.#duo.ask({ ask: 'twice' });
+    this.#expect('people who were asked twice', twice, [0]);
     const seconds = (performance.now() - began) / 1000;
     const descriptorsAfter = await this.#quiet(descriptorsBefore);
     const ended = await this.#terminate();
@@ -190,6 +200,7 @@ class Soak {
       ends: this.#ends,
       times: this.#times,
       wrong: this.#wrong,
+      twice,
       pam: this.#pam,
       guests: this.#guestCount,
       turnedAway: this.#turnedAway,
@@ -326,17 +337,13 @@ class Soak {
   }
 
   async #strangers(kind: keyof typeof GUESTS, count: number): Promise<void> {
-    const facts = this.#facts(0, {
-      person: 'amy',
-      scenario: 'ignored',
-      failmode: 'secure',
-      sync: false,
-      autopush: true,
-    });
-    const frame = factsToFrame({ ...facts, deadline: 2000 });
-    this.#guestCount += count;
+    const facts = () => {
+      this.#guestCount += 1;
+      const of = this.#facts(this.#options.logins + this.#guestCount, STRANGER);
+      return factsToFrame({ ...of, deadline: 2000 });
+    };
     const faults = await Promise.all(
-      Array.from({ length: count }, () => GUESTS[kind](SOCKET, this.#dice, frame)),
+      Array.from({ length: count }, () => GUESTS[kind](SOCKET, this.#dice, facts())),
     );
     for (const fault of faults) if (fault !== undefined) this.#wrong.push(`${kind}: ${fault}`);
   }
