@@ -1,6 +1,7 @@
 /**
  * `npm run soak`: 20,000 logins through one resident engine while everything around it goes wrong, and then an engine that
- * is killed. Ends with 1 when something is wrong. `--write` writes docs/soak.md and docs/soak.svg, `--quick` does little.
+ * is killed. Ends with 1 when something is wrong. `--write` writes docs/soak.md and docs/soak.svg, `--quick` does
+ * little, `--logins N` more or less, `--seed N` others.
  */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -13,15 +14,32 @@ import { type SoakOptions, soak } from './soak/soak.ts';
 const INSIDE = 'DUO_TS_SOAK';
 const NAMESPACES = ['--mount', '--net', '--pid', '--uts', '--ipc', '--fork', '--kill-child'];
 
-const FULL = { logins: 20_000, atOnce: 60, rounds: 3, killed: { asked: 160, before: 40 }, settle: true };
-const QUICK = { logins: 400, atOnce: 60, rounds: 1, killed: { asked: 20, before: 4 }, settle: false };
+const FULL = {
+  logins: 20_000,
+  atOnce: 60,
+  rounds: 3,
+  killed: { asked: 160, before: 40, moving: 60 },
+  settle: true,
+};
+const QUICK = {
+  logins: 400,
+  atOnce: 60,
+  rounds: 1,
+  killed: { asked: 20, before: 4, moving: 10 },
+  settle: false,
+};
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
 const { values } = parseArgs({
-  options: { quick: { type: 'boolean' }, write: { type: 'boolean' }, seed: { type: 'string', default: '1' } },
+  options: {
+    quick: { type: 'boolean' },
+    write: { type: 'boolean' },
+    logins: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+  },
 });
 if (process.env[INSIDE] === undefined) {
   const args = [...NAMESPACES, '--propagation', 'private', 'test/hosts/enter.sh', process.execPath];
@@ -33,7 +51,13 @@ if (process.env[INSIDE] === undefined) {
   process.exit(status ?? 1);
 }
 
-const options: SoakOptions = { ...(values.quick ? QUICK : FULL), seed: Number(values.seed), say };
+const amount = values.quick ? QUICK : FULL;
+const options: SoakOptions = {
+  ...amount,
+  logins: Number(values.logins ?? amount.logins),
+  seed: Number(values.seed),
+  say,
+};
 say(`seed ${options.seed}`);
 setUp();
 const result = await soak(options);

@@ -23,6 +23,8 @@ export interface Ending {
   readonly outcome: number | undefined;
   /** The engine said HELLO. */
   readonly greeted: boolean;
+  /** The system's code for what happened to the socket, such as `EAGAIN`: nobody takes the connection. */
+  readonly code: string | undefined;
   /** What was against PROTOCOL.md, or took too long. */
   readonly fault: string | undefined;
   readonly ms: number;
@@ -68,7 +70,10 @@ class Host {
       this.#fault = 'lost: it did not end';
       socket.destroy();
     }, LOST_MS);
-    socket.on('error', () => {});
+    let code: string | undefined;
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      code = error.code;
+    });
     socket.on('data', (chunk: Buffer) => {
       try {
         for (const frame of reader.push(chunk)) this.#receive(frame);
@@ -82,6 +87,7 @@ class Host {
       resolve({
         outcome: this.#outcome,
         greeted: this.#greeted,
+        code,
         fault: this.#fault,
         ms: performance.now() - began,
       });

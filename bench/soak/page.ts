@@ -56,13 +56,13 @@ export function page(result: SoakResult, command: string): string {
     median(last, value).toFixed(digits),
     Math.max(...samples.map((each) => each[value])).toFixed(digits),
   ];
-  const of = (asked: boolean, code: number) =>
-    killed.filter((each) => each.asked === asked && each.code === code).length;
+  const of = (when: string, code: number) =>
+    killed.filter((each) => each.when === when && each.code === code).length;
   return `# Soak of the resident engine
 
 ${options.logins} logins through one resident engine while Duo is slow, down, silent, cut off, asked too often or talks nonsense, its
 certificate has expired, hosts leave in the middle, guests at the socket stall, babble, vanish and come by the thousand, and users
-log in within and beyond what they may. Each login has its own fault and its own set of right ends; a third of the people are
+log in within and beyond what they may. Each login has its own fault and its own set of right ends; six of ten people are
 denied by Duo or by their own phone, and every failure of Duo is met with \`failmode = safe\` and \`failmode = secure\`.
 Every fiftieth login goes through libpam. \`npm run soak\` does it again, and \`npm test\` a small part of it.
 
@@ -79,8 +79,8 @@ ${table(
     ['logins through libpam', String(result.pam)],
     ['guests who were no logins', String(result.guests)],
     [
-      'tries that were hung up on before HELLO, while guests filled the socket',
-      `${result.turnedAway} (a host takes a private engine then; here they came again)`,
+      'tries that were not taken before HELLO, while guests filled the socket',
+      `${result.turnedAway} (they came again; a host takes a private engine after half a second)`,
     ],
     [
       'a login with no fault, milliseconds',
@@ -88,6 +88,7 @@ ${table(
     ],
     ['descriptors before the first login', String(result.descriptorsBefore)],
     ['descriptors when it was quiet again', String(result.descriptorsAfter)],
+    ['lines in the engine’s log', String(result.lines)],
     ['from SIGTERM to the end, nobody being connected', `${result.ended.toFixed(0)} ms`],
   ],
 )}
@@ -106,10 +107,13 @@ ${table(
 
 ## Killed
 
-SIGKILL with ${killed.length} logins through libpam under way, half of them of a user whose phone denies. Of
-${options.killed.asked} whose phone was ringing, ${of(true, 3)} were denied at once (PAM_SERVICE_ERR) and ${of(true, 0)} passed. The
-${options.killed.before} who had not been asked yet began again with private engines: ${of(false, 0)} passed as their phones
-approved, ${of(false, 11)} were denied by their phones, ${of(false, 3)} failed.
+SIGKILL with ${options.killed.asked + options.killed.before} logins through libpam under way, half of them of a user whose phone
+denies. Of ${options.killed.asked} whose phone was ringing, ${of('asked', 3)} were denied at once (PAM_SERVICE_ERR) and ${of('asked', 0)}
+passed. The ${options.killed.before} who had not been asked yet began again with private engines: ${of('before', 0)} passed as their phones
+approved, ${of('before', 11)} were denied by their phones, ${of('before', 3)} failed.
+
+SIGKILL in the middle of ${options.killed.moving} logins, wherever they were: ${of('moving', 0)} passed, ${of('moving', 11)} were denied by their
+phones, ${of('moving', 3)} failed.
 
 ## How the logins ended
 

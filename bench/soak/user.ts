@@ -50,7 +50,7 @@ async function fulfil(task: Task): Promise<Ending[]> {
       const dice = new Dice(task.seed);
       const faults = await Promise.all(Array.from({ length: task.count }, () => GUESTS.garbage(path, dice)));
       return faults.flatMap((fault) =>
-        fault === undefined ? [] : [{ outcome: undefined, greeted: false, fault, ms: 0 }],
+        fault === undefined ? [] : [{ outcome: undefined, greeted: false, code: undefined, fault, ms: 0 }],
       );
     }
   }
