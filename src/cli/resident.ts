@@ -1,6 +1,6 @@
 /** `duo-ts engine --resident`: serves every login of this host from one process, started by systemd or by hand. */
 import { lstatSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
-import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { createConnection, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type ConfigText, Priority } from '../bridge/messages.ts';
 import { parseConfig } from '../config/config.ts';
@@ -22,6 +22,8 @@ import type { Unix } from '../unix/unix.ts';
 const USER = 'duo';
 /** Where systemd puts the first socket that it passes on. */
 const FIRST_FD = 3;
+/** Connections that may wait to be taken, as systemd has it: Node's own 511 are too few when a user fills them. */
+const BACKLOG = 4096;
 const MAX_CONFIG = 65_536;
 /** How many hosts may wait to be taken: a burst of logins is better queued than given a private engine each. */
 const BACKLOG = 4096;
@@ -184,10 +186,10 @@ function passedSocket(): boolean {
   return true;
 }
 
-async function listenOn(server: Server, options: Parameters<Server['listen']>[0]): Promise<void> {
+async function listenOn(server: Server, options: ListenOptions & { readonly fd?: number }): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject);
-  server.listen(options, resolve);
+  server.listen({ ...options, backlog: BACKLOG }, resolve);
   try {
     await promise;
   } catch (error) {
