@@ -88,6 +88,7 @@ ${table(
     ],
     ['descriptors before the first login', String(result.descriptorsBefore)],
     ['descriptors when it was quiet again', String(result.descriptorsAfter)],
+    ['logins through libpam that private engines took over, killed ones included', String(result.privately)],
     ['lines in the engine’s log', String(result.lines)],
     ['from SIGTERM to the end, nobody being connected', `${result.ended.toFixed(0)} ms`],
   ],

@@ -8,7 +8,7 @@ import { factsToFrame } from '../../src/bridge/facts.ts';
 import { type Facts, Outcome } from '../../src/bridge/messages.ts';
 import { BURST, REFILL_MS } from '../../src/resident/limits.ts';
 import { PamCode, PamStyle } from '../../src/unix/unix.ts';
-import { CONFIG, type Resident, SOCKET, startResident, unix } from '../../test/hosts/machine.ts';
+import { CONFIG, type Resident, SOCKET, SystemLog, startResident, unix } from '../../test/hosts/machine.ts';
 import { type Ending, GUESTS, type Leave, logIn } from './driver.ts';
 import {
   connections,
@@ -65,6 +65,8 @@ export interface SoakResult {
   readonly guests: number;
   /** Tries that the engine did not take, while more than it serves stood at its socket. */
   readonly turnedAway: number;
+  /** Logins through libpam that a private engine took over, killed ones included. */
+  readonly privately: number;
   readonly descriptorsBefore: number;
   readonly descriptorsAfter: number;
   /** Milliseconds from SIGTERM to the engine's end. */
@@ -126,9 +128,14 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
   for (const service of ['sshd', 'duo']) {
     writeFileSync(`${CONFDIR}/${service}`, 'auth required pam_duo_ts.so\n');
   }
+  const hosts = await SystemLog.start();
   try {
-    return await new Soak(options, duo, place.configs).run();
+    const result = await new Soak(options, duo, place.configs).run();
+    const privately = hosts.lines.filter((line) => /a private engine serves this login/.test(line)).length;
+    const told = hosts.lines.filter((line) => /resident engine|Error in Duo/.test(line)).join('\n');
+    return { ...result, privately, log: `${result.log}\n${told}` };
   } finally {
+    hosts.stop();
     duo.stop();
   }
 }
@@ -176,7 +183,7 @@ class Soak {
     return this.#engine.process.pid ?? 0;
   }
 
-  async run(): Promise<SoakResult> {
+  async run(): Promise<Omit<SoakResult, 'privately'>> {
     const options = this.#options;
     const { atOnce, say } = options;
     const began = performance.now();
