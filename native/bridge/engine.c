@@ -205,8 +205,29 @@ static bool child_close(unsigned int first, unsigned int last) {
     return true;
 }
 
+/* Closes what is the host's: it may have more open than the engine's limit allows, and then nothing could be
+ * opened here. */
+static bool child_close_others(const struct engine_plan *plan) {
+    const int kept[] = {plan->socket, plan->program, plan->report};
+    unsigned int first = 0;
+    for (;;) {
+        unsigned int next = ~0U;
+        for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+            if ((unsigned int)kept[i] >= first && (unsigned int)kept[i] < next)
+                next = (unsigned int)kept[i];
+        }
+        if (next == ~0U)
+            return child_close(first, next);
+        if (next > first && !child_close(first, next - 1))
+            return false;
+        first = next + 1;
+    }
+}
+
 /* 0 to 2: nothing; 3: the socket; 4: the program, closed by execution; 5: the report, closed by execution. */
 static int child_set_files(const struct engine_plan *plan) {
+    if (!child_close_others(plan))
+        return -1;
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     int high_null = null < 0 ? -1 : fcntl(null, F_DUPFD_CLOEXEC, ENGINE_HIGH_FD);
     int socket = fcntl(plan->socket, F_DUPFD_CLOEXEC, ENGINE_HIGH_FD);

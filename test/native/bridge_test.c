@@ -484,6 +484,18 @@ static void host_that_is_nice(void) {
     CHECK(waitpid(pid, &status, 0) == pid && status == 0, "status %x", (unsigned)status);
 }
 
+/* More of them than the engine may have itself. */
+static void host_with_many_files(void) {
+    struct rlimit limit;
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0, "%s", strerror(errno));
+    limit.rlim_cur = 1500;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0, "%s", strerror(errno));
+    for (int i = 0; i < 1300; i++)
+        CHECK(open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0, "%s", strerror(errno));
+    struct bridge_verdict verdict = login("pass", NULL);
+    CHECK(verdict.outcome == BRIDGE_PASS, "%s", verdict.error);
+}
+
 /* The first child of a process, or 0. */
 static pid_t first_child(pid_t parent) {
     char path[64];
@@ -550,6 +562,7 @@ int main(int argc, char **argv) {
     test_children();
     test_threads();
     CHECK(in_child(host_without_files), "a host without standard descriptors");
+    CHECK(in_child(host_with_many_files), "a host with many descriptors");
     CHECK(in_child(host_with_signals), "a host that blocks signals");
     CHECK(in_child(host_with_children), "a host that handles SIGCHLD");
     CHECK(in_child(host_with_handlers), "a host that handles signals");
