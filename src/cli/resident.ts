@@ -22,8 +22,6 @@ import type { Unix } from '../unix/unix.ts';
 const USER = 'duo';
 /** Where systemd puts the first socket that it passes on. */
 const FIRST_FD = 3;
-/** Connections that may wait to be taken, as systemd has it: Node's own 511 are too few when a user fills them. */
-const BACKLOG = 4096;
 const MAX_CONFIG = 65_536;
 /** How many hosts may wait to be taken: a burst of logins is better queued than given a private engine each. */
 const BACKLOG = 4096;
@@ -208,7 +206,7 @@ async function listenByHand(server: Server, path: string): Promise<void> {
     if (error instanceof StartError) throw error;
     throw new StartError(`${path} can't be made: ${messageOf(error)}`);
   }
-  await listenOn(server, { path, backlog: BACKLOG, readableAll: true, writableAll: true });
+  await listenOn(server, { path, readableAll: true, writableAll: true });
 }
 
 /** A socket that an engine left behind is in the way of the next one; one that is served is not touched. */
