@@ -3,16 +3,11 @@
  * is killed. Ends with 1 when something is wrong. `--write` writes docs/soak.md and docs/soak.svg, `--quick` does
  * little, `--logins N` more or less, `--seed N` others.
  */
-import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { setUp } from '../test/hosts/machine.ts';
 import { growth, page, plot } from './soak/page.ts';
 import { type SoakOptions, soak } from './soak/soak.ts';
-
-/** Set within the private machine. */
-const INSIDE = 'DUO_TS_SOAK';
-const NAMESPACES = ['--mount', '--net', '--pid', '--uts', '--ipc', '--fork', '--kill-child'];
 
 const FULL = {
   logins: 20_000,
@@ -41,16 +36,6 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
   },
 });
-if (process.env[INSIDE] === undefined) {
-  const args = [...NAMESPACES, '--propagation', 'private', 'test/hosts/enter.sh', process.execPath];
-  const { status, error } = spawnSync('unshare', [...args, 'bench/soak.ts', ...process.argv.slice(2)], {
-    stdio: 'inherit',
-    env: { ...process.env, [INSIDE]: 'yes' },
-  });
-  if (error !== undefined) throw error;
-  process.exit(status ?? 1);
-}
-
 const amount = values.quick ? QUICK : FULL;
 const options: SoakOptions = {
   ...amount,

@@ -113,12 +113,14 @@ denies. Of ${options.killed.asked} whose phone was ringing, ${of('asked', 3)} we
 passed. The ${options.killed.before} who had not been asked yet began again with private engines: ${of('before', 0)} passed as their phones
 approved, ${of('before', 11)} were denied by their phones, ${of('before', 3)} failed.
 
-SIGKILL in the middle of ${options.killed.moving} logins, wherever they were: ${of('moving', 0)} passed, ${of('moving', 11)} were denied by their
-phones, ${of('moving', 3)} failed.
+SIGKILL in the middle of ${options.killed.moving} logins, wherever they were: ${of('moving', 0)} passed as their phones
+approved, ${of('moving', 11)} were denied by their phones, ${of('moving', 3)} failed.
 
 ## How the logins ended
 
-By what went wrong; \`fine\`: nothing. Outcomes are those of PROTOCOL.md.
+By what went wrong; \`fine\`: nothing. Outcomes are those of PROTOCOL.md. Where a fault of \`preauth\`, or no connection, was met, who
+passed did so by \`failmode = safe\`. A fault of \`auth\` or \`status\` strikes only those whose factor is used: whom Duo lets in without
+one passes, and whom it denies without one is denied.
 
 ${table(
   ['scenario', 'outcomes'],
