@@ -128,9 +128,12 @@ export class Transaction extends EventEmitter {
     }
   }
 
-  /** The state, as soon as it is another than the one that was told last; undefined when nothing changed in time. */
+  /**
+   * The state, as soon as it is another than the one that was told last; undefined when nothing changed in time. The last
+   * one is told again: whoever was told may not have heard it.
+   */
   async news(): Promise<State | undefined> {
-    if (this.#seen === this.#state) {
+    if (this.#seen === this.#state && this.pending) {
       const waiting = new AbortController();
       const late = this.#clock
         .sleep(LONG_POLL_MS, AbortSignal.any([waiting.signal, this.#over.signal]))
@@ -138,7 +141,7 @@ export class Transaction extends EventEmitter {
       await Promise.race([once(this, 'change', { signal: waiting.signal }).catch(() => {}), late]);
       waiting.abort();
     }
-    if (this.#seen === this.#state) return undefined;
+    if (this.#seen === this.#state && this.pending) return undefined;
     this.#seen = this.#state;
     return this.#state;
   }

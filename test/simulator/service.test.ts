@@ -175,6 +175,13 @@ test('auth_status tells what is new at once, and waits for the rest', async (t) 
   t.like(await long, { result: 'deny', status: 'deny' });
 });
 
+test('how it ended is told again, since a reply can be lost', async (t) => {
+  const { service, begin, phone } = serviceFor();
+  const txid = await begin({ factor: 'push', device: 'auto' });
+  phone(txid).approve();
+  for (let time = 0; time < 2; time += 1) t.is((await service.authStatus({ txid })).result, 'allow');
+});
+
 test('a poll that waits too long fails as Duo has it', async (t) => {
   const { clock, service, begin } = serviceFor();
   const txid = await begin({ factor: 'push', device: 'auto' });
