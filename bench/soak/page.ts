@@ -80,7 +80,7 @@ ${table(
     ['guests who were no logins', String(result.guests)],
     [
       'tries that were not taken before HELLO, while guests filled the socket',
-      `${result.turnedAway} (they came again; a host takes a private engine after half a second)`,
+      `${result.turnedAway} (they came again; a host waits longer, then takes a private engine)`,
     ],
     [
       'a login with no fault, milliseconds',
