@@ -35,6 +35,13 @@ test('pam_duo_ts.conf(5) has an entry for every option of the configuration, and
   t.deepEqual(sorted(entries), sorted(options.keys()));
 });
 
+test('duo-ts(1) has an entry for every option of resident.conf, and for nothing else', (t) => {
+  const [described = ''] = part(read('man/duo-ts.1'), 'Sh', 'FILES').split('\n.El\n', 1);
+  const taken = found(read('src/resident/settings.ts'), /\bname === '(\w+)'/g);
+  t.true(taken.length > 0);
+  t.deepEqual(sorted(found(described, /^\.It Ic (\S+)/gm)), sorted(taken));
+});
+
 test('pam_duo_ts(8) has an entry for every argument of the module, and for nothing else', (t) => {
   const [, described = ''] = read('man/pam_duo_ts.8').split('\nThe arguments are:\n');
   const entries = found(described.split('\n.El\n', 1)[0] ?? '', /^\.It Ic (\S+)/gm);
