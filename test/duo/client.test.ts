@@ -6,6 +6,7 @@ import { Secret } from '../../src/lib/secret.ts';
 import type { CertificateKind } from '../../src/simulator/certificates.ts';
 import type { Fault } from '../../src/simulator/faults.ts';
 import { FakeClock, settle } from '../lib/fake-clock.ts';
+import { quietPort } from '../lib/quiet-port.ts';
 import { clientFor, never, simulatorFor } from '../lib/service.ts';
 
 const alice = { username: 'alice', failmode: 'closed', verifiedPush: false } as const;
@@ -258,9 +259,7 @@ test('auth is never sent twice', async (t) => {
 
 test('nobody listens', async (t) => {
   const simulator = await simulatorFor(t);
-  const server = createServer();
-  const port = await listening(server);
-  await new Promise((resolve) => server.close(resolve));
+  const port = await quietPort();
   const { client } = clientFor(simulator, { port });
   t.is(
     await failing(client.ping(never)),

@@ -11,6 +11,7 @@ import { parseProxy } from '../../src/duo/proxy.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { Secret } from '../../src/lib/secret.ts';
 import { FakeClock, settle } from '../lib/fake-clock.ts';
+import { quietPort } from '../lib/quiet-port.ts';
 import { tcpServerFor } from '../lib/raw-server.ts';
 import { clientFor, never, simulatorFor } from '../lib/service.ts';
 
@@ -260,7 +261,7 @@ const TINYPROXY = '/usr/bin/tinyproxy';
 /** Debian's tinyproxy on loopback: lets CONNECT through to `port` alone, for whoever knows the password. */
 async function tinyproxyFor(t: ExecutionContext, port: number): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'pam-duo-ts-proxy-'));
-  const own = await freePort(t);
+  const own = await quietPort();
   const settings = [
     `Port ${own}`,
     'Listen 127.0.0.1',
@@ -290,13 +291,6 @@ async function tinyproxyFor(t: ExecutionContext, port: number): Promise<number> 
     if (child.exitCode !== null) throw new Error(`tinyproxy ended with ${child.exitCode}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-}
-
-async function freePort(t: ExecutionContext): Promise<number> {
-  const ended: (() => void)[] = [];
-  const port = await tcpServerFor({ ...t, teardown: (end) => void ended.push(end) }, () => {});
-  for (const end of ended) end();
-  return port;
 }
 
 (existsSync(TINYPROXY) ? test : test.skip)(

@@ -25,6 +25,7 @@ import {
   type SimulatorOptions,
   startSimulator,
 } from '../../src/simulator/simulator.ts';
+import { quietPort } from '../lib/quiet-port.ts';
 
 /** The file with the simulator's authority. */
 function caFile(t: ExecutionContext, { ca }: Simulator): string {
@@ -175,13 +176,11 @@ test('DUO_ABORT: a status message that can not be shown, even the one that tells
 });
 
 test('DUO_CONN_ERROR: nobody listens', async (t) => {
-  const { duo, simulator } = await opened(t);
-  await simulator.close();
+  const { duo } = await opened(t);
+  const port = await quietPort();
+  duo.setHost(`localhost:${port}`);
   const result = await duo.login('alice', { flags: DuoFlag.Auto });
-  t.is(
-    brief(result),
-    `DUO_CONN_ERROR ping: Couldn't connect to localhost:${simulator.port}: Failed to connect`,
-  );
+  t.is(brief(result), `DUO_CONN_ERROR ping: Couldn't connect to localhost:${port}: Failed to connect`);
   t.is('error' in result ? result.error.code : undefined, 'ERR_DUO_CONNECTION');
 });
 

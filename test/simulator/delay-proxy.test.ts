@@ -3,6 +3,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import test from 'ava';
 import { startDelayProxy } from '../../src/simulator/delay-proxy.ts';
 import { FakeClock, settle } from '../lib/fake-clock.ts';
+import { quietPort } from '../lib/quiet-port.ts';
 import { clientFor, never, simulatorFor, type Teardown } from '../lib/service.ts';
 
 const DELAY = 40;
@@ -170,11 +171,7 @@ test('closing it ends what is under way', async (t) => {
 
 test('a peer that is not there is a connection that ends', async (t) => {
   const clock = new FakeClock();
-  const nobody = createServer().listen(0, '127.0.0.1');
-  await once(nobody, 'listening');
-  const { port } = nobody.address() as AddressInfo;
-  nobody.close();
-  const proxy = await startDelayProxy({ port, delay: DELAY, clock });
+  const proxy = await startDelayProxy({ port: await quietPort(), delay: DELAY, clock });
   t.teardown(() => proxy.close());
   const near = connect(proxy.port, '127.0.0.1').on('error', () => {});
   near.resume();
