@@ -1,9 +1,10 @@
 /**
  * Puts the built files where a host expects them, or takes them away:
- * `node scripts/install-system.ts install [--setuid] | uninstall [--force]`.
+ * `node scripts/install-system.ts install [--setuid] [--replace] | uninstall [--force]`.
  *
  * login_duo is installed without privileges: only `--setuid` makes it setuid root, which guarding other people's logins
- * (ForceCommand) takes. One that is setuid root already stays so.
+ * (ForceCommand) takes. One that is setuid root already stays so. A login_duo that the system's package manager put there
+ * is left alone unless `--replace` is given: it guards logins with a configuration of its own.
  *
  * DESTDIR stands before every path (packaging); PREFIX is /usr; SECURITYDIR is where libpam looks for modules, LIBDIR
  * where the linker looks for libraries. With DESTDIR no system user is made.
@@ -97,7 +98,29 @@ function link(to: string, target: string): void {
   say(`installed ${path}`);
 }
 
-function install(setuid: boolean): void {
+/** The Debian package that the file belongs to; undefined: none, or this is no Debian. */
+function packageOf(path: string): string | undefined {
+  if (destdir !== '') return undefined;
+  const { status, stdout } = spawnSync('dpkg-query', ['--search', path], { encoding: 'utf8' });
+  return status === 0 ? stdout.split(':')[0] : undefined;
+}
+
+function installLauncher(setuid: boolean, replace: boolean): void {
+  const owner = packageOf(launcher);
+  if (owner !== undefined && !replace) {
+    say(
+      `kept ${launcher}, which belongs to the package ${owner}: logins that it guards would be judged by ` +
+        '/etc/duo/login_duo.conf instead. Fill that in, then say --replace.',
+    );
+    return;
+  }
+  // Taken away by an upgrade, it would refuse everybody whose login it guards.
+  const mode = setuid || isSetuid(destdir + launcher) ? 0o4755 : 0o755;
+  place('build/install/Release/login_duo', launcher, mode);
+  if (mode !== 0o755) say(`${destdir}${launcher} is setuid root`);
+}
+
+function install(setuid: boolean, replace: boolean): void {
   if (!existsSync('build/duo-ts')) throw new Error('nothing has been built: run `npm run build` first');
   // The same sources as in build/Release, with the installed engine's path compiled in.
   run('cmake', ['-S', '.', '-B', 'build/install', `-DDUO_TS_ENGINE=${engine}`, '-DCMAKE_BUILD_TYPE=Release']);
@@ -106,10 +129,7 @@ function install(setuid: boolean): void {
   place('build/duo-ts', engine, 0o711);
   place('build/Release/unix.node', addon, 0o644);
   place('build/install/Release/pam_duo_ts.so', module, 0o644);
-  // Taken away by an upgrade, it would refuse everybody whose login it guards.
-  const launcherMode = setuid || isSetuid(destdir + launcher) ? 0o4755 : 0o755;
-  place('build/install/Release/login_duo', launcher, launcherMode);
-  if (launcherMode !== 0o755) say(`${destdir}${launcher} is setuid root`);
+  installLauncher(setuid, replace);
   installLibrary(library, { place, link });
   if (destdir === '') tellLoader();
   for (const { from, to } of pages) place(from, to, 0o644);
@@ -179,7 +199,10 @@ function uninstall(force: boolean): void {
   }
   const unitFiles = readdirSync('systemd').map((name) => join(units, name));
   const files = [...libraryFiles(library), ...pages.map(({ to }) => to), ...unitFiles];
-  for (const path of [module, launcher, ...files, command, engine, addon]) {
+  const owner = packageOf(launcher);
+  if (owner !== undefined) say(`kept ${launcher}: the package ${owner} says it is its own`);
+  const ours = owner === undefined ? [launcher] : [];
+  for (const path of [module, ...ours, ...files, command, engine, addon]) {
     rmSync(destdir + path, { force: true });
     say(`removed ${destdir}${path}`);
   }
@@ -198,12 +221,15 @@ function uninstall(force: boolean): void {
   for (const config of configs) say(`kept ${destdir}${config}`);
 }
 
-const [what, option] = process.argv.slice(2);
+const USAGE = 'usage: node scripts/install-system.ts install [--setuid] [--replace] | uninstall [--force]';
+
+const [what, ...options] = process.argv.slice(2);
+const given = (option: string) => options.includes(option);
+const onlyOf = (known: readonly string[]) => options.every((option) => known.includes(option));
 try {
-  if (what === 'install' && (option === undefined || option === '--setuid')) install(option === '--setuid');
-  else if (what === 'uninstall' && (option === undefined || option === '--force'))
-    uninstall(option === '--force');
-  else throw new Error('usage: node scripts/install-system.ts install [--setuid] | uninstall [--force]');
+  if (what === 'install' && onlyOf(['--setuid', '--replace'])) install(given('--setuid'), given('--replace'));
+  else if (what === 'uninstall' && onlyOf(['--force'])) uninstall(given('--force'));
+  else throw new Error(USAGE);
 } catch (error) {
   process.stderr.write(`install-system: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);

@@ -498,6 +498,23 @@ test.serial('no memory error, whether one gets in or not', async (t) => {
   t.notRegex(readFileSync(report, 'utf8'), /^==/m);
 });
 
+withPrivate('installation: a login_duo that belongs to a package stays, unless it is to be replaced', (t) => {
+  const packaged = 'the one of the package';
+  const before = readFileSync(LOGIN_DUO);
+  t.teardown(() => {
+    writeFileSync(LOGIN_DUO, before);
+    chmodSync(LOGIN_DUO, 0o4755);
+  });
+  const install = (...options: string[]) =>
+    run('flock', 'build/install.lock', process.execPath, 'scripts/install-system.ts', 'install', ...options);
+  rmSync(LOGIN_DUO);
+  writeFileSync(LOGIN_DUO, packaged);
+  t.regex(install(), /^kept \/usr\/sbin\/login_duo, which belongs to the package login-duo: /m);
+  t.is(readFileSync(LOGIN_DUO, 'utf8'), packaged);
+  install('--replace');
+  t.deepEqual(readFileSync(LOGIN_DUO), before);
+});
+
 test.serial('installation: setuid only when asked for, and then it stays', async (t) => {
   const DESTDIR = '/tmp/destination';
   const path = `${DESTDIR}${LOGIN_DUO}`;

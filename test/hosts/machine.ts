@@ -49,7 +49,8 @@ export function setUp(...options: string[]): void {
     throw new Error('these tests run inside test/hosts/enter.sh, and need openssh-server');
   }
   // Another private machine may be doing the same, with the same files to build.
-  run('flock', 'build/install.lock', process.execPath, 'scripts/install-system.ts', 'install', ...options);
+  const script = [process.execPath, 'scripts/install-system.ts', 'install', '--replace'];
+  run('flock', 'build/install.lock', ...script, ...options);
   for (const user of ['alice', 'bert']) {
     run('useradd', '--create-home', '--shell', '/bin/bash', user);
     spawnSync('chpasswd', { input: `${user}:${PASSWORD}\n` });
