@@ -93,7 +93,7 @@ const SCENES: readonly Scene[] = [
     title: 'denied by policy',
     users: { [user]: { status: 'deny' } },
     answers: [],
-    expected: 'PAM_PERM_DENIED',
+    expected: 'PAM_ABORT',
   },
   { title: 'Duo is down, failmode safe', users: {}, answers: [], fault: DOWN, expected: 'PAM_SUCCESS' },
   {
@@ -102,7 +102,7 @@ const SCENES: readonly Scene[] = [
     answers: [],
     fault: DOWN,
     more: 'failmode = secure',
-    expected: 'PAM_AUTHINFO_UNAVAIL',
+    expected: 'PAM_SERVICE_ERR',
   },
 ];
 

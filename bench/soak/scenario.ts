@@ -167,15 +167,15 @@ export function expected({ person, scenario, failmode, sync, autopush }: Case): 
   const { outcome, asked }: { outcome: Outcome; asked: boolean } = PEOPLE[person];
   const { effect, call, site = 'good', unanswered, deadline }: Scenario = SCENARIOS[scenario];
   // failmode=safe is a denial where the machine kept the engine from running.
-  const away: Outcome[] = failmode === 'safe' ? [Outcome.pass, Outcome.serviceError] : [Outcome.unavailable];
+  const away: Outcome[] = failmode === 'safe' ? [Outcome.pass, Outcome.serviceError] : [Outcome.serviceError];
   if (unanswered && asked && !autopush) return [Outcome.aborted];
-  if (site === 'severed') return [outcome, Outcome.unavailable, ...away];
+  if (site === 'severed') return [outcome, Outcome.serviceError, ...away];
   if (effect === 'absence') return away;
   const struck = call === 'preauth' || (asked && !(call === 'auth_status' && sync));
   // A machine that is slow enough lets any deadline pass.
   if (!struck && deadline !== undefined) return [outcome, ...away];
   if (!struck || effect === 'nothing') return [outcome];
-  return effect === 'refusal' ? [Outcome.denied] : [Outcome.unavailable];
+  return effect === 'refusal' ? [Outcome.denied] : [Outcome.serviceError];
 }
 
 /** Chance that can be had again. */

@@ -93,7 +93,6 @@ const CONFDIR = '/etc/duo/soak.d';
 const CODES: Readonly<Record<number, number>> = {
   [Outcome.pass]: PamCode.PAM_SUCCESS,
   [Outcome.maxTries]: PamCode.PAM_MAXTRIES,
-  [Outcome.unavailable]: PamCode.PAM_AUTHINFO_UNAVAIL,
   [Outcome.serviceError]: PamCode.PAM_SERVICE_ERR,
 };
 /** What no engine may write: defects show as one of these. */
@@ -320,7 +319,7 @@ class Soak {
     const service = this.#dice.pick(['sshd', 'duo', 'away-secure', 'away-safe']);
     const right =
       service === 'away-secure'
-        ? [Outcome.unavailable]
+        ? [Outcome.serviceError]
         : service === 'away-safe'
           ? [Outcome.pass, Outcome.serviceError]
           : [USERS[user]];

@@ -21,8 +21,7 @@ static bool means_unknown(int error) {
     return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
 }
 
-/* A group without a name is its number. NULL: the name service could not say; the name may be one that
- * matters. */
+/* NULL: the group has no name, or the name service could not say. The name may be one that matters. */
 static char *group_name(gid_t gid) {
     struct group entry;
     struct group *result = NULL;
@@ -36,11 +35,6 @@ static char *group_name(gid_t gid) {
         if (error == 0 && result != NULL)
             name = strdup(result->gr_name);
         free(buffer);
-    }
-    if (result == NULL && means_unknown(error)) {
-        char number[32];
-        snprintf(number, sizeof number, "%u", (unsigned)gid);
-        name = strdup(number);
     }
     return name;
 }
@@ -98,7 +92,7 @@ static const char *read_groups(struct bridge_account *account, gid_t primary) {
     for (int i = 0; i < count; i++) {
         account->groups[account->group_count] = group_name(gids[i]);
         if (account->groups[account->group_count] == NULL) {
-            error = "the name of a group can't be found out";
+            error = "a group of the user has no name that can be looked up";
             goto out;
         }
         account->group_count++;

@@ -47,7 +47,6 @@ enum bridge_outcome {
     BRIDGE_MAX_TRIES = 2,
     BRIDGE_DENIED = 3,
     BRIDGE_ABORTED = 4,
-    BRIDGE_UNAVAILABLE = 5,
     BRIDGE_USER_UNKNOWN = 6,
     BRIDGE_SERVICE_ERROR = 7,
 };

@@ -74,7 +74,8 @@ static void complain(const struct launcher *launcher, const char *text) {
 static void log_failure(const struct launcher *launcher, const struct bridge_verdict *verdict) {
     char line[1200];
     bool aborted = verdict->outcome == BRIDGE_ABORTED;
-    sentence_failure(line, sizeof line, aborted ? "Aborted Duo login" : "Error in Duo login", launcher->user,
+    const char *user = launcher->duo_user != NULL ? launcher->duo_user : launcher->user;
+    sentence_failure(line, sizeof line, aborted ? "Aborted Duo login" : "Error in Duo login", user,
                      launcher->client, verdict->error);
     write_log(launcher, aborted ? LOG_WARNING : LOG_ERR, "%s", line);
     if (verdict->engine_signal != 0)

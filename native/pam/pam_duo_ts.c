@@ -137,6 +137,8 @@ static bool is_sudo(const char *service) {
 
 /* ---- the login ---- */
 
+/* Duo's own module returns the same codes: stacks that exist give them meanings. A code that such stacks
+ * commonly ignore (PAM_AUTHINFO_UNAVAIL, PAM_CRED_UNAVAIL, PAM_IGNORE) would let in whom Duo denied. */
 static int pam_code(enum bridge_outcome outcome) {
     switch (outcome) {
     case BRIDGE_PASS:
@@ -144,11 +146,8 @@ static int pam_code(enum bridge_outcome outcome) {
     case BRIDGE_MAX_TRIES:
         return PAM_MAXTRIES;
     case BRIDGE_DENIED:
-        return PAM_PERM_DENIED;
     case BRIDGE_ABORTED:
         return PAM_ABORT;
-    case BRIDGE_UNAVAILABLE:
-        return PAM_AUTHINFO_UNAVAIL;
     case BRIDGE_USER_UNKNOWN:
         return PAM_USER_UNKNOWN;
     case BRIDGE_NO_OUTCOME:

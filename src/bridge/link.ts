@@ -76,7 +76,7 @@ async function judge(facts: Facts, login: Login, link: Link): Promise<Verdict> {
     const reason = link.host.signal.aborted
       ? `cancelled (${kind})`
       : `internal error in the engine (${kind})`;
-    const user = cleanText(facts.user).replaceAll('\n', ' ');
+    const user = cleanText(facts.duoUser ?? facts.user).replaceAll('\n', ' ');
     link.host.log(Priority.error, `Error in Duo login for '${user}': ${reason}`);
     return { outcome: Outcome.serviceError, code: DuoCode.libError, stage: 'engine', error: reason };
   }

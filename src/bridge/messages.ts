@@ -21,7 +21,6 @@ export const Outcome = {
   maxTries: 2,
   denied: 3,
   aborted: 4,
-  unavailable: 5,
   userUnknown: 6,
   serviceError: 7,
 } as const;

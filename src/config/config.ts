@@ -25,6 +25,8 @@ export interface Config {
   readonly prompts: number;
   readonly autopush: boolean;
   readonly verifiedPush: boolean;
+  /** PAM services that show messages when the login is over; with `!` before it, one that does not. */
+  readonly holdBack: readonly string[];
   readonly acceptEnvFactor: boolean;
   readonly fallbackLocalIp: boolean;
   /** Seconds to wait for a reply; 0: no limit but the login's deadline. */

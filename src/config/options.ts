@@ -35,6 +35,7 @@ export function defaults(): Settings {
     prompts: MAX_PROMPTS,
     autopush: false,
     verifiedPush: false,
+    holdBack: [],
     acceptEnvFactor: false,
     fallbackLocalIp: false,
     httpsTimeout: 0,
@@ -89,6 +90,10 @@ export const options: ReadonlyMap<string, Option> = new Map<string, Option>([
   ['gecos_delim', set(readGecosDelim)],
   ['gecos_username_pos', set(readGecosPosition)],
   ['verified_push', flag('verifiedPush')],
+  [
+    'hold_back',
+    set((value, { holdBack }) => ({ holdBack: [...holdBack, ...value.split(/[\s,]+/).filter(Boolean)] })),
+  ],
   ['motd', flag('motd')],
   [
     'gecos_parsed',

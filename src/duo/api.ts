@@ -19,17 +19,24 @@ export interface PreauthRequest {
   readonly verifiedPush: boolean;
 }
 
-/** A code that the user compares with, or types into, the phone. */
+/** The transaction of a Verified Push: the user types the code that this host shows into the phone. */
 export interface VerifiedPush {
   readonly txid: string;
-  readonly code: string;
+  /** Where preauth tells it. Otherwise it stands in a status message while the phone waits. */
+  readonly code?: string;
 }
 
 /** Duo's answer to preauth, in the four shapes that it has. Texts are cleaned of control characters. */
 export type Preauth =
   | { readonly result: 'allow'; readonly message: string }
   | { readonly result: 'deny'; readonly message: string }
-  | { readonly result: 'enroll'; readonly message: string; readonly portalUrl?: string }
+  | {
+      readonly result: 'enroll';
+      readonly message: string;
+      readonly portalUrl?: string;
+      /** The text to show, where Duo sends a whole one. */
+      readonly promptText?: string;
+    }
   | {
       readonly result: 'auth';
       readonly message: string;

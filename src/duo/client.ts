@@ -4,7 +4,7 @@ import type { Secret } from '../lib/secret.ts';
 import { DuoBrokenConnectionError, type ExchangeReply, exchange, type Line } from './adapter.ts';
 import type { AuthRequest, DuoApi, PreauthRequest } from './api.ts';
 import { hostHeader } from './connect.ts';
-import { DuoConnectionError, DuoRequestError } from './errors.ts';
+import { DuoConnectionError } from './errors.ts';
 import type { Pool } from './pool.ts';
 import type { HttpProxy } from './proxy.ts';
 import { rateLimitWait } from './rate-limit.ts';
@@ -138,7 +138,7 @@ class Client implements DuoApi {
     return this.#send(call, signal);
   }
 
-  /** Sends until there is a reply that is no 429. */
+  /** Sends until there is a reply other than 429, or one whose wait is too long. */
   async #send(call: Call, signal: AbortSignal): Promise<Reply> {
     const { clock, notify, random = Math.random } = this.#options;
     for (let attempt = 0; ; attempt += 1) {
@@ -150,10 +150,7 @@ class Client implements DuoApi {
         clock.now() + this.#station.offset,
         random(),
       );
-      if (ms === undefined) {
-        openReply(reply);
-        throw new DuoRequestError('HTTP 429');
-      }
+      if (ms === undefined) return reply;
       notify(
         `Rate-limiting response received from server. Waiting for ${Math.round(ms / 1000)} seconds before retrying.`,
       );

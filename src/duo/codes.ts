@@ -36,6 +36,7 @@ const ERRORS: Readonly<Record<DuoErrorCode, DuoFailureCode>> = {
   ERR_DUO_REPLY: DuoCode.serverError,
   ERR_DUO_UNAUTHORIZED: DuoCode.clientError,
   ERR_DUO_REQUEST: DuoCode.clientError,
+  ERR_DUO_RATE_LIMIT: DuoCode.clientError,
   ERR_DUO_LOCAL: DuoCode.libError,
   ERR_DUO_HANDLE: DuoCode.libError,
   ERR_DUO_PARAMETER: DuoCode.clientError,

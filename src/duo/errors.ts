@@ -17,6 +17,7 @@ export type DuoErrorCode =
   | 'ERR_DUO_SERVER'
   | 'ERR_DUO_REPLY'
   | 'ERR_DUO_REQUEST'
+  | 'ERR_DUO_RATE_LIMIT'
   | 'ERR_DUO_HANDLE'
   | 'ERR_DUO_PARAMETER'
   | 'ERR_DUO_CLOSED';
@@ -52,6 +53,14 @@ export class DuoReplyError extends DuoError {
 /** Any other 4xx: `CODE: message`, in Duo's words. */
 export class DuoRequestError extends DuoError {
   override readonly code = 'ERR_DUO_REQUEST';
+}
+
+/** `stat=FAIL` with HTTP 200: Duo refuses this try, and the user may try again. */
+export class DuoTryError extends DuoRequestError {}
+
+/** HTTP 429, again and again: Duo answers, but not in the time that a login has. */
+export class DuoRateLimitError extends DuoError {
+  override readonly code = 'ERR_DUO_RATE_LIMIT';
 }
 
 /** The client could not be set up: the message names what of its settings (cafile, http_proxy) can't be used. */

@@ -3,7 +3,7 @@
  * which factor, and lets Duo decide (auth, auth_status).
  */
 import type { DuoApi, Preauth } from './api.ts';
-import { DuoError, DuoRequestError } from './errors.ts';
+import { DuoError, DuoParameterError, DuoTryError } from './errors.ts';
 
 /** DUO_FLAG_AUTO and DUO_FLAG_SYNC of duo(3). */
 export interface LoginFlags {
@@ -11,7 +11,7 @@ export interface LoginFlags {
   readonly auto: boolean;
   /** Wait in one call, with one status message, instead of reporting each step. */
   readonly sync: boolean;
-  /** Status lines are seen when the login is over: what the user must read before stands in a prompt. */
+  /** The host shows status lines when the login is over: what the user must read before then is shown in a prompt. */
   readonly heldBack?: boolean;
 }
 
@@ -56,6 +56,8 @@ export type LoginResult =
 const MAX_POLLS = 20;
 /** The longest answer that can be a factor or a passcode, in bytes. */
 const MAX_ANSWER = 255;
+const CONTINUE = 'Press Enter to continue: ';
+const UNANSWERED = { kind: 'unanswered', stage: 'prompt', message: 'Error gathering user response' } as const;
 
 /**
  * Runs one try.
@@ -73,7 +75,7 @@ export async function duoLogin(
     return call;
   };
   if (request.username === '') {
-    const error = new DuoRequestError('need username to authenticate');
+    const error = new DuoParameterError('need username to authenticate');
     return { kind: 'error', stage: 'preauth', error, asked: false };
   }
   try {
@@ -86,32 +88,27 @@ export async function duoLogin(
     if ('kind' in choice) return choice;
 
     const call = { ...authRequest(request), factor: choice.factor };
-    const code = choice.factor.startsWith('push') ? preauth.verifiedPush : undefined;
-    const withCode = code === undefined ? call : { ...call, txid: code.txid };
-    // A verified push has to be shown between the start and the wait.
-    if (request.flags.sync && code === undefined) {
-      const result = await at('auth', api.auth(withCode, signal));
+    const verified = isVerifiedPush(preauth, choice.factor);
+    // A synchronous call would end before the user has seen the code.
+    if (request.flags.sync && !verified) {
+      const result = await at('auth', api.auth(call, signal));
       if (result.message !== '') conversation.status(result.message);
       return ended(result.result, result.status, result.message, 'auth');
     }
-    const txid = await at('auth', api.authAsync(withCode, signal));
+    const { txid: preauthTxid, code } = (verified && preauth.verifiedPush) || {};
+    const txid = await at('auth', api.authAsync({ ...call, ...given('txid', preauthTxid) }, signal));
     if (code !== undefined) {
-      const text = `Enter the code ${code.code} in Duo Mobile to approve this login.`;
-      const shown = await present(
-        text,
-        'Press Enter to go on when you have: ',
-        request.flags,
-        conversation,
-        signal,
-      );
-      if (!shown) return { kind: 'unanswered', stage: 'prompt', message: 'Error gathering user response' };
+      const text = `Enter the code ${code} in Duo Mobile to approve this login.`;
+      if (!(await present(text, CONTINUE, request.flags, conversation, signal))) return UNANSWERED;
     }
     progress.stage = 'auth_status';
-    return await poll(api, txid, request.flags, conversation, signal);
+    const flags = { ...request.flags, codeFollows: verified && code === undefined };
+    return await poll(api, txid, flags, conversation, signal);
   } catch (error) {
     signal.throwIfAborted();
-    if (!(error instanceof DuoError)) throw error;
     const { stage } = progress;
+    if (error instanceof DuoTryError) return { kind: 'failed', stage, message: error.message };
+    if (!(error instanceof DuoError)) throw error;
     return { kind: 'error', stage, error, asked: stage === 'auth' || stage === 'auth_status' };
   }
 }
@@ -135,6 +132,15 @@ function given<K extends string>(key: K, value: string | undefined): { readonly 
 
 type Asked = Extract<Preauth, { result: 'auth' }>;
 
+/** A factor's kind is the beginning of its name: Duo names the second phone's push `push2` or `verified_push2`. */
+const VERIFIED_PUSH = 'verified_push';
+const PUSH = 'push';
+
+/** Only such a factor takes preauth's txid: Duo refuses it with any other. */
+function isVerifiedPush({ verifiedPush }: Asked, factor: string): boolean {
+  return factor.startsWith(VERIFIED_PUSH) || (factor.startsWith(PUSH) && verifiedPush?.code !== undefined);
+}
+
 /** What preauth decided without the user. */
 async function settled(
   preauth: Exclude<Preauth, Asked>,
@@ -153,7 +159,7 @@ async function settled(
       return { kind: 'denied', stage, message: preauth.message };
     case 'enroll':
       await present(
-        enrolment(preauth.message, preauth.portalUrl),
+        preauth.promptText ?? enrolment(preauth.message, preauth.portalUrl),
         'Press Enter to end this login: ',
         flags,
         conversation,
@@ -189,9 +195,7 @@ async function chooseFactor(
     return { kind: 'unanswered', stage, message };
   }
   const answer = await ask(preauth.promptText, conversation.prompt, signal);
-  if (answer === undefined || Buffer.byteLength(answer) > MAX_ANSWER) {
-    return { kind: 'unanswered', stage, message: 'Error gathering user response' };
-  }
+  if (answer === undefined || Buffer.byteLength(answer) > MAX_ANSWER) return UNANSWERED;
   if (answer === '') return { kind: 'failed', stage, message: 'nothing was entered' };
   return { factor: fromMenu(preauth, answer) };
 }
@@ -215,7 +219,8 @@ function fromMenu({ factors }: Asked, answer: string): string {
 }
 
 function announcement(factor: string): string {
-  if (factor.startsWith('push')) return 'Autopushing login request to phone...';
+  if (factor.startsWith(PUSH) || factor.startsWith(VERIFIED_PUSH))
+    return 'Autopushing login request to phone...';
   if (factor.startsWith('phone')) return 'Calling your phone...';
   return 'Using default second-factor authentication.';
 }
@@ -239,18 +244,24 @@ async function present(
 async function poll(
   api: DuoApi,
   txid: string,
-  { sync }: LoginFlags,
+  flags: LoginFlags & { readonly codeFollows: boolean },
   conversation: LoginConversation,
   signal: AbortSignal,
 ): Promise<LoginResult> {
   const stage = 'auth_status';
+  const { sync, codeFollows } = flags;
   if (!sync) conversation.status('');
   let shown = '';
   for (let polls = 0; polls < MAX_POLLS; polls += 1) {
     const state = await api.authStatus(txid, signal);
     const news = state.message !== '' && state.message !== shown;
-    if (news && (!sync || state.result !== 'waiting')) conversation.status(state.message);
     shown = state.message;
+    if (news && codeFollows && state.result === 'waiting') {
+      // It may hold the code that the user has to type into the phone.
+      if (!(await present(state.message, CONTINUE, flags, conversation, signal))) return UNANSWERED;
+    } else if (news && (!sync || state.result !== 'waiting')) {
+      conversation.status(state.message);
+    }
     if (state.result === 'waiting') continue;
     if (state.result === 'deny' && !sync) conversation.status('');
     return ended(state.result, state.status, state.message, stage);

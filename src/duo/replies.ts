@@ -1,12 +1,14 @@
 /** Duo's replies: bytes become the shapes of api.ts, or an error that names what is wrong. */
 import * as v from 'valibot';
 import { cleanText } from '../lib/text.ts';
-import type { AuthResult, AuthStatus, Factor, Preauth } from './api.ts';
+import type { AuthResult, AuthStatus, Factor, Preauth, VerifiedPush } from './api.ts';
 import {
   type DuoError,
+  DuoRateLimitError,
   DuoReplyError,
   DuoRequestError,
   DuoServerError,
+  DuoTryError,
   DuoUnauthorizedError,
 } from './errors.ts';
 
@@ -40,11 +42,15 @@ const Allow = v.object({ status_msg: text });
 const Refusal = v.object({
   status_msg: v.fallback(optionalText, ''),
   enroll_portal_url: v.fallback(v.optional(v.nullable(text)), undefined),
+  prompt: v.fallback(v.optional(v.object({ text })), undefined),
 });
 const Prompt = v.object({ prompt: v.object({ text, factors: v.record(v.string(), text) }) });
 const Verified = v.object({
-  txid: v.string(),
-  verification_code: v.union([text, v.pipe(v.number(), v.transform(String))]),
+  txid: v.pipe(v.string(), v.minLength(1), v.maxLength(1024)),
+  verification_code: v.fallback(
+    v.optional(v.union([text, v.pipe(v.number(), v.transform(String))])),
+    undefined,
+  ),
 });
 const Auth = v.object({ status: optionalText, status_msg: text });
 const Transaction = v.object({ txid: v.pipe(v.string(), v.minLength(1), v.maxLength(1024)) });
@@ -59,7 +65,7 @@ export function openReply({ status, body }: Reply): unknown {
   if (status !== 200) throw refusal(status, body);
   const envelope = parseJson(body);
   const failure = v.safeParse(Failure, envelope);
-  if (failure.success) throw requestError(failure.output);
+  if (failure.success) throw new DuoTryError(wordsOf(failure.output));
   if (!v.is(v.object({}), envelope)) throw new DuoReplyError('invalid JSON response');
   if (v.is(v.object({ stat: v.literal('FAIL') }), envelope)) throw missing(failure.issues, 'stat');
   return check(Success, envelope, 'stat').response;
@@ -71,11 +77,12 @@ function refusal(status: number, body: string): DuoError {
     Failure,
     parseJson(body, () => undefined),
   );
-  return failure.success ? requestError(failure.output) : new DuoRequestError(`HTTP ${status}`);
+  const words = failure.success ? wordsOf(failure.output) : `HTTP ${status}`;
+  return status === 429 ? new DuoRateLimitError(words) : new DuoRequestError(words);
 }
 
-function requestError({ code, message, message_detail: detail }: v.InferOutput<typeof Failure>): DuoError {
-  return new DuoRequestError(`${code}: ${message}${detail === '' ? '' : ` (${detail})`}`);
+function wordsOf({ code, message, message_detail: detail }: v.InferOutput<typeof Failure>): string {
+  return `${code}: ${message}${detail === '' ? '' : ` (${detail})`}`;
 }
 
 /** Duo's own error code in a reply that fails; undefined where there is none. */
@@ -109,8 +116,13 @@ export function parsePreauth(response: unknown): Preauth {
     case 'deny':
       return { result, message: check(Refusal, response).status_msg };
     case 'enroll': {
-      const { status_msg: message, enroll_portal_url: portalUrl } = check(Refusal, response);
-      return { result, message, ...(portalUrl ? { portalUrl } : {}) };
+      const { status_msg: message, enroll_portal_url: portalUrl, prompt } = check(Refusal, response);
+      return {
+        result,
+        message,
+        ...(portalUrl ? { portalUrl } : {}),
+        ...(prompt === undefined ? {} : { promptText: prompt.text }),
+      };
     }
     case 'auth':
       return parseAsking(response);
@@ -130,10 +142,12 @@ function parseAsking(response: unknown): Preauth {
     promptText: prompt.text,
     ...(defaultFactor === undefined ? {} : { defaultFactor }),
     factors,
-    ...(verified.success
-      ? { verifiedPush: { txid: verified.output.txid, code: verified.output.verification_code } }
-      : {}),
+    ...(verified.success ? { verifiedPush: verifiedPush(verified.output) } : {}),
   };
+}
+
+function verifiedPush({ txid, verification_code: code }: v.InferOutput<typeof Verified>): VerifiedPush {
+  return code === undefined ? { txid } : { txid, code };
 }
 
 export function parseAuth(response: unknown): AuthResult {

@@ -10,6 +10,7 @@ export {
   DuoHandleError,
   DuoLocalError,
   DuoParameterError,
+  DuoRateLimitError,
   DuoReplyError,
   DuoRequestError,
   DuoServerError,

@@ -61,8 +61,8 @@ export interface Manner {
   readonly duoUser: (facts: Facts) => string | undefined;
   /** How the factor of a try is found; tries count from 0. */
   readonly attempt: (facts: Facts, config: Config, number: number) => Attempt;
-  /** Whom `Failed Duo login` names. */
-  readonly failedName: (user: { readonly os: string; readonly duo: string }) => string;
+  /** Which of a user's names `Failed Duo login` gives first. */
+  readonly failedName: keyof Names;
   /** Whether a login that succeeded shows the message of the day. */
   readonly motd: (config: Config) => boolean;
 }
@@ -76,6 +76,12 @@ export function configuredLogin(manner: Manner, tools: LoginTools): Login {
 
 type Request = Omit<LoginRequest, keyof Attempt>;
 
+/** The account that authenticates, and the user that Duo is asked about. */
+interface Names {
+  readonly os: string;
+  readonly duo: string;
+}
+
 interface TryState {
   /** The user was asked, or told, something: from then on no failure lets anybody in. */
   readonly asked: boolean;
@@ -88,6 +94,9 @@ class ConfiguredLogin {
   readonly #manner: Manner;
   readonly #tools: LoginTools;
   readonly #awake: Awake;
+  /** For the log. */
+  #names: Names;
+  #from: string | undefined;
   /** Duo was there, and wanted to be asked less often. */
   #rateLimited = false;
 
@@ -96,6 +105,8 @@ class ConfiguredLogin {
     this.#host = host;
     this.#manner = manner;
     this.#tools = tools;
+    this.#names = { os: facts.user, duo: manner.duoUser(facts) ?? facts.user };
+    this.#from = facts.rhost;
     this.#awake = new Awake(tools.clock ?? systemClock);
   }
 
@@ -114,12 +125,7 @@ class ConfiguredLogin {
     this.#notices(parsed.notices);
     if (!parsed.ok) {
       const error = `the configuration in ${config.path} can't be used`;
-      return this.#rule(
-        failmodeRuling(parsed.failmode, DuoCode.clientError),
-        'config',
-        this.#facts.user,
-        error,
-      );
+      return this.#rule(failmodeRuling(parsed.failmode, DuoCode.clientError), 'config', error);
     }
     const verdict = await this.#withConfig(parsed.config);
     const motd = verdict.outcome === Outcome.pass && this.#manner.motd(parsed.config);
@@ -128,7 +134,7 @@ class ConfiguredLogin {
 
   #withoutConfig(): Verdict {
     const error = 'the host brought no configuration';
-    this.#log(Priority.error, 'Error in Duo login', this.#facts.user, error);
+    this.#log(Priority.error, 'Error in Duo login', error);
     return { outcome: Outcome.serviceError, code: DuoCode.libError, stage: 'config', error };
   }
 
@@ -136,11 +142,12 @@ class ConfiguredLogin {
     const identity = whoAuthenticates(this.#facts, config);
     if (identity.kind === 'unknown') {
       const error = `there is no passwd entry for ${identity.name}`;
-      this.#log(Priority.error, 'Error in Duo login', this.#facts.user, error);
+      this.#log(Priority.error, 'Error in Duo login', error);
       return { outcome: Outcome.userUnknown, code: DuoCode.clientError, stage: 'policy', error };
     }
     const { account } = identity;
     const duoUser = this.#manner.duoUser(this.#facts);
+    this.#names = { os: account.name, duo: duoUser ?? identity.duoUser };
     if (allNegated(config.groups)) this.#host.log(Priority.warning, ALL_NEGATED);
     if (config.groups.length > 0) {
       if (account.groupsError !== undefined) {
@@ -159,10 +166,10 @@ class ConfiguredLogin {
     // A name that the host chose leaves nothing to say about the one that GECOS gave.
     if (duoUser === undefined) this.#notices(identity.notices);
     if (config.noverify || config.cafile === '') this.#host.log(Priority.warning, NOVERIFY);
-    return this.#withDuo(config, account.name, duoUser ?? identity.duoUser);
+    return this.#withDuo(config);
   }
 
-  async #withDuo(config: Config, osUser: string, duoUser: string): Promise<Verdict> {
+  async #withDuo(config: Config): Promise<Verdict> {
     let duo: DuoApi;
     try {
       const mute = isMute(this.#facts);
@@ -173,21 +180,22 @@ class ConfiguredLogin {
       duo = await this.#tools.openDuo(config, notify, this.#manner.program);
     } catch (error) {
       if (!(error instanceof DuoError)) throw error;
-      return this.#rule(failureRuling(error.code, false, config.failmode), 'config', osUser, error.message);
+      return this.#rule(failureRuling(error.code, false, config.failmode), 'config', error.message);
     }
     try {
-      return await this.#tries(duo, config, osUser, await this.#request(config, duoUser));
+      return await this.#tries(duo, config, await this.#request(config));
     } finally {
       duo.close();
     }
   }
 
-  async #request(config: Config, username: string): Promise<Request> {
+  async #request(config: Config): Promise<Request> {
     const localAddress = await this.#tools.localAddress();
     const { ipaddr, replaced } = originOf(this.#facts, config, localAddress);
-    if (replaced) this.#host.log(Priority.warning, REPLACED_BY_LOCAL_ADDRESS);
+    if (config.fallbackLocalIp) this.#from = ipaddr;
+    if (replaced) this.#log(Priority.warning, REPLACED_BY_LOCAL_ADDRESS);
     return {
-      username,
+      username: this.#names.duo,
       ...(ipaddr === undefined ? {} : { ipaddr }),
       hostname: this.#facts.hostName,
       pushinfo: pushinfoOf(this.#facts, config, localAddress),
@@ -196,10 +204,9 @@ class ConfiguredLogin {
     };
   }
 
-  async #tries(duo: DuoApi, config: Config, osUser: string, request: Request): Promise<Verdict> {
+  async #tries(duo: DuoApi, config: Config, request: Request): Promise<Verdict> {
     const tries = isMute(this.#facts) ? 1 : config.prompts;
     const asked = { yet: false };
-    const names = { os: osUser, duo: request.username };
     // Time that was over before Duo was asked is not Duo's.
     const left = this.#host.signal.aborted ? 0 : this.#facts.deadline;
     for (let number = 0; ; number += 1) {
@@ -214,43 +221,37 @@ class ConfiguredLogin {
         );
       } catch (error) {
         if (!(error instanceof DeadlineError)) throw error;
-        return this.#late({ asked: asked.yet, left }, config, osUser);
+        return this.#late({ asked: asked.yet, left }, config);
       }
-      const verdict = this.#judge(result, config, names, { asked: asked.yet, last: number + 1 >= tries });
+      const verdict = this.#judge(result, config, { asked: asked.yet, last: number + 1 >= tries });
       if (verdict !== undefined) return verdict;
       asked.yet = true;
     }
   }
 
   /** The verdict on one try; undefined when the user may try again. */
-  #judge(
-    result: LoginResult,
-    config: Config,
-    names: { readonly os: string; readonly duo: string },
-    { asked, last }: TryState,
-  ): Verdict | undefined {
+  #judge(result: LoginResult, config: Config, { asked, last }: TryState): Verdict | undefined {
     const { stage } = result;
     const code = codeOfResult(result);
-    const osUser = names.os;
     switch (result.kind) {
       case 'allowed':
-        this.#log(Priority.info, 'Successful Duo login', osUser);
+        this.#log(Priority.info, 'Successful Duo login');
         return { outcome: Outcome.pass, code, stage, error: '' };
       case 'skipped':
-        this.#log(Priority.warning, 'Skipped Duo login', osUser, result.message);
+        this.#log(Priority.warning, 'Skipped Duo login', result.message);
         return { outcome: Outcome.pass, code, stage, error: '' };
       case 'denied':
-        this.#log(Priority.warning, 'Aborted Duo login', osUser, result.message);
+        this.#log(Priority.warning, 'Aborted Duo login', result.message);
         return { outcome: Outcome.denied, code, stage, error: result.message };
       case 'unanswered':
-        this.#log(Priority.error, 'Error in Duo login', osUser, result.message);
+        this.#log(Priority.error, 'Error in Duo login', result.message);
         return { outcome: Outcome.aborted, code, stage, error: result.message };
       case 'failed':
-        this.#log(Priority.warning, 'Failed Duo login', this.#manner.failedName(names), result.message);
+        this.#log(Priority.warning, 'Failed Duo login', result.message, this.#manner.failedName);
         return last ? { outcome: Outcome.maxTries, code, stage, error: result.message } : undefined;
       case 'error': {
         const ruling = failureRuling(result.error.code, asked || result.asked, config.failmode);
-        return this.#rule(ruling, stage, osUser, result.error.message);
+        return this.#rule(ruling, stage, result.error.message);
       }
     }
   }
@@ -259,14 +260,14 @@ class ConfiguredLogin {
    * The login's time is over: before the user was asked that is Duo's absence, afterwards it is a denial. A Duo that wants
    * to be asked less often is there, and whoever logs in can bring that about, as they can a host that has little time.
    */
-  #late({ asked, left }: { asked: boolean; left: number }, config: Config, osUser: string): Verdict {
+  #late({ asked, left }: { asked: boolean; left: number }, config: Config): Verdict {
     const error = 'the time for this login is over';
     const short = asked ? undefined : leftTooLittle(error, left);
     if (short !== undefined) {
-      return this.#rule(failureRuling('ERR_DUO_LOCAL', false, 'secure'), 'engine', osUser, short);
+      return this.#rule(failureRuling('ERR_DUO_LOCAL', false, 'secure'), 'engine', short);
     }
-    const kind = this.#rateLimited ? 'ERR_DUO_REQUEST' : 'ERR_DUO_CONNECTION';
-    return this.#rule(failureRuling(kind, asked, config.failmode), 'engine', osUser, error);
+    const kind = this.#rateLimited ? 'ERR_DUO_RATE_LIMIT' : 'ERR_DUO_CONNECTION';
+    return this.#rule(failureRuling(kind, asked, config.failmode), 'engine', error);
   }
 
   #conversation(asked: { yet: boolean }): LoginConversation {
@@ -287,17 +288,20 @@ class ConfiguredLogin {
     };
   }
 
-  #rule(ruling: Ruling, stage: Stage, osUser: string, error: string): Verdict {
+  #rule(ruling: Ruling, stage: Stage, error: string): Verdict {
     const why = ruling.outcome === Outcome.pass ? keptFromRunning(error, this.#awake.lost) : undefined;
     if (why !== undefined) {
-      return this.#rule(failureRuling('ERR_DUO_LOCAL', false, 'secure'), stage, osUser, why);
+      return this.#rule(failureRuling('ERR_DUO_LOCAL', false, 'secure'), stage, why);
     }
-    this.#log(ruling.priority, ruling.message, osUser, error);
+    this.#log(ruling.priority, ruling.message, error);
     return { outcome: ruling.outcome, code: ruling.code, stage, error };
   }
 
-  #log(priority: Priority, message: string, user: string, error?: string): void {
-    this.#host.log(priority, sentence(message, { user, host: this.#facts.rhost, error }));
+  #log(priority: Priority, message: string, error?: string, first: keyof Names = 'duo'): void {
+    const { os, duo } = this.#names;
+    const [user, other] = first === 'duo' ? [duo, `account '${os}'`] : [os, `Duo user '${duo}'`];
+    const line = sentence(message, { user, host: this.#from, error });
+    this.#host.log(priority, os === duo ? line : sentence(`${line} (${other})`));
   }
 
   #notices(notices: readonly Notice[]): void {

@@ -8,7 +8,7 @@ const manner: Manner = {
   program: 'login_duo',
   duoUser: ({ duoUser }) => duoUser,
   attempt,
-  failedName: ({ duo }) => duo,
+  failedName: 'duo',
   motd: ({ motd }) => motd,
 };
 

@@ -8,7 +8,7 @@ const manner: Manner = {
   // The account is PAM's to choose, and nobody else's.
   duoUser: () => undefined,
   attempt: (facts, config) => ({ flags: flagsOf(facts, config) }),
-  failedName: ({ os }) => os,
+  failedName: 'os',
   motd: () => false,
 };
 

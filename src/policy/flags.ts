@@ -1,22 +1,33 @@
-/** DUO_FLAG_AUTO and DUO_FLAG_SYNC, from what the host is and what the configuration wants. */
+/** DUO_FLAG_AUTO and DUO_FLAG_SYNC, from the PAM application and the configuration. */
 import type { Facts } from '../bridge/messages.ts';
 import type { Config } from '../config/config.ts';
 
 export interface Flags {
   readonly auto: boolean;
   readonly sync: boolean;
-  /** Status lines are shown when the login is over: what the user must read before has to stand in a prompt. */
+  /** The application shows status lines when the login is over: what the user must read before is put into a prompt. */
   readonly heldBack: boolean;
 }
 
 /**
- * A host that is to be silent or can't converse gets one automatic, synchronous try. sshd holds status lines back until
- * the login is over, so it is synchronous.
+ * PAM applications that show status lines (PAM_TEXT_INFO) when the login is over: sshd before OpenSSH 10.3, Cockpit's
+ * login page, xrdp's login window. `hold_back` adds to them and, with `!`, takes from them.
+ */
+export const HOLDING_BACK: readonly string[] = ['sshd', 'cockpit', 'xrdp-sesman'];
+
+/**
+ * An application that is to be silent or can't converse gets one automatic, synchronous try. One that holds status lines
+ * back is synchronous too: nobody would see the steps.
  */
 export function flagsOf(facts: Facts, config: Config): Flags {
   const mute = isMute(facts);
-  const heldBack = facts.service === 'sshd';
+  const heldBack = holdsBack(facts.service, config);
   return { auto: mute || config.autopush, sync: mute || heldBack, heldBack };
+}
+
+function holdsBack(service: string, { holdBack }: Config): boolean {
+  const last = holdBack.findLast((entry) => entry === service || entry === `!${service}`);
+  return last === undefined ? HOLDING_BACK.includes(service) : last === service;
 }
 
 /**

@@ -21,6 +21,7 @@ const BEFORE_ASKING: Readonly<Record<DuoErrorCode, Absence>> = {
   ERR_DUO_UNAUTHORIZED: 'failmode',
   ERR_DUO_REPLY: 'failmode',
   ERR_DUO_REQUEST: 'deny',
+  ERR_DUO_RATE_LIMIT: 'deny',
   ERR_DUO_LOCAL: 'deny',
   ERR_DUO_HANDLE: 'deny',
   ERR_DUO_PARAMETER: 'deny',
@@ -34,7 +35,7 @@ export function failmodeRuling(failmode: Failmode, code: DuoCode): Ruling {
       return { outcome: Outcome.pass, code, priority: Priority.warning, message: 'Failsafe Duo login' };
     case 'secure':
       return {
-        outcome: Outcome.unavailable,
+        outcome: Outcome.serviceError,
         code,
         priority: Priority.warning,
         message: 'Failsecure Duo login',
@@ -50,14 +51,11 @@ export function failureRuling(kind: DuoErrorCode, asked: boolean, failmode: Fail
   const before = BEFORE_ASKING[kind];
   const code = codeOfError(kind);
   if (before === 'failmode' && !asked) return failmodeRuling(failmode, code);
-  const outcome =
-    kind === 'ERR_DUO_REQUEST'
-      ? Outcome.denied
-      : before === 'deny'
-        ? Outcome.serviceError
-        : Outcome.unavailable;
+  if (kind === 'ERR_DUO_REQUEST') {
+    return { outcome: Outcome.denied, code, priority: Priority.warning, message: 'Aborted Duo login' };
+  }
   const message = kind === 'ERR_DUO_HANDLE' ? "Couldn't open Duo API handle" : 'Error in Duo login';
-  return { outcome, code, priority: Priority.error, message };
+  return { outcome: Outcome.serviceError, code, priority: Priority.error, message };
 }
 
 /** Milliseconds: shorter than any wait for Duo, so that none runs out because this process stood still. */

@@ -288,7 +288,7 @@ test('an empty answer is an answer', async (t) => {
 
 test('when the time is over the login hears it, and its verdict is still told', async (t) => {
   const late: Verdict = {
-    outcome: Outcome.unavailable,
+    outcome: Outcome.serviceError,
     code: DuoCode.connError,
     stage: 'engine',
     error: 'late',
@@ -304,7 +304,7 @@ test('when the time is over the login hears it, and its verdict is still told', 
   await host.clock.advance(1);
   t.deepEqual(await host.served, late);
   await settle();
-  t.is(host.frames.at(-1)?.number('outcome'), Outcome.unavailable);
+  t.is(host.frames.at(-1)?.number('outcome'), Outcome.serviceError);
 });
 
 test('an answer that comes after the time is over does not keep the verdict back', async (t) => {

@@ -41,6 +41,7 @@ test('defaults', (t) => {
     prompts: 3,
     autopush: false,
     verifiedPush: false,
+    holdBack: [],
     acceptEnvFactor: false,
     fallbackLocalIp: false,
     httpsTimeout: 0,

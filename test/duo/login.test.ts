@@ -51,6 +51,17 @@ async function tell(
 
 const { defaultFactor: _default, ...UNDECIDED } = MENU;
 const VERIFIED = { ...MENU, verifiedPush: { txid: 'verified-1', code: '123' } };
+/** As Duo sends it: the factors have names of their own, and the code comes while the phone waits. */
+const VERIFIED_LATER = {
+  ...MENU,
+  defaultFactor: 'verified_push1',
+  factors: [
+    { key: '1', value: 'verified_push1' },
+    { key: '2', value: 'phone1' },
+  ],
+  verifiedPush: { txid: 'verified-1' },
+};
+const CODE_TOLD: AuthStatus = { ...WAITING, message: 'Pushed. Enter verification code 376 in Duo Mobile.' };
 const asking = [ping(), preauth(MENU), prompt(MENU.promptText)];
 
 for (const [typed, factor] of [
@@ -196,17 +207,99 @@ test('a passcode instead of a verified push needs no code', async (t) => {
   t.pass();
 });
 
+test('a Verified Push shows the code that a status message tells', async (t) => {
+  const result = await tell(t, { flags: ASYNC, verifiedPush: true }, [
+    ping(),
+    preauth(VERIFIED_LATER, { verifiedPush: true }),
+    prompt(MENU.promptText),
+    reply('1'),
+    authAsync('txid', { factor: 'verified_push1', txid: 'verified-1' }),
+    shows(''),
+    authStatus(CODE_TOLD),
+    shows(CODE_TOLD.message),
+    authStatus(ALLOWED),
+    shows(ALLOWED.message),
+  ]);
+  t.is(result.kind, 'allowed');
+});
+
+test('where status lines are held back, that message is put into a prompt, once', async (t) => {
+  const result = await tell(t, { flags: HELD_BACK, verifiedPush: true }, [
+    ping(),
+    preauth(VERIFIED_LATER),
+    prompt(MENU.promptText),
+    reply('1'),
+    authAsync('txid', { factor: 'verified_push1', txid: 'verified-1' }),
+    authStatus(CODE_TOLD),
+    prompt(`${CODE_TOLD.message}\nPress Enter to continue: `),
+    reply(''),
+    authStatus(CODE_TOLD),
+    authStatus(ALLOWED),
+    shows(ALLOWED.message),
+  ]);
+  t.is(result.kind, 'allowed');
+});
+
+test('a message that could not be shown ends a Verified Push', async (t) => {
+  const result = await tell(t, { flags: HELD_BACK, verifiedPush: true }, [
+    ping(),
+    preauth(VERIFIED_LATER),
+    prompt(MENU.promptText),
+    reply('1'),
+    authAsync('txid'),
+    authStatus(CODE_TOLD),
+    prompt(/376/),
+    noReply(),
+  ]);
+  t.like(result, { kind: 'unanswered', stage: 'prompt' });
+});
+
+test('a Verified Push is never one synchronous call, and asks without a menu too', async (t) => {
+  const result = await tell(t, { flags: AUTO, verifiedPush: true }, [
+    ping(),
+    preauth(VERIFIED_LATER),
+    shows('Autopushing login request to phone...'),
+    authAsync('txid', { factor: 'verified_push1', txid: 'verified-1' }),
+    authStatus(CODE_TOLD),
+    shows(CODE_TOLD.message),
+    authStatus(ALLOWED),
+    shows(ALLOWED.message),
+  ]);
+  t.is(result.kind, 'allowed');
+});
+
+for (const [typed, factor] of [
+  ['2', 'phone1'],
+  ['sms1', 'sms1'],
+  ['push1', 'push1'],
+  ['123456', '123456'],
+] as const) {
+  test(`${factor} takes no txid of a Verified Push`, async (t) => {
+    await tell(t, { verifiedPush: true }, [
+      ping(),
+      preauth(VERIFIED_LATER),
+      prompt(MENU.promptText),
+      reply(typed),
+      auth(ALLOWED, { factor, txid: undefined }),
+      shows(ALLOWED.message),
+    ]);
+    t.pass();
+  });
+}
+
 for (const [factor, sentence] of [
   ['push1', 'Autopushing login request to phone...'],
+  ['verified_push1', 'Autopushing login request to phone...'],
   ['phone1', 'Calling your phone...'],
   ['sms1', 'Using default second-factor authentication.'],
 ] as const) {
   test(`${factor} by itself is announced`, async (t) => {
+    const verified = factor === 'verified_push1';
     const result = await tell(t, { flags: AUTO }, [
       ping(),
       preauth({ ...MENU, defaultFactor: factor }),
       shows(sentence),
-      auth(ALLOWED, { factor }),
+      ...(verified ? [authAsync('txid', { factor }), authStatus(ALLOWED)] : [auth(ALLOWED, { factor })]),
       shows(ALLOWED.message),
     ]);
     t.is(result.kind, 'allowed');
@@ -238,6 +331,12 @@ for (const [name, preauthed, shown, kind] of [
     'to enrol',
     { result: 'enroll', message: 'Enrol', portalUrl: 'https://x.test' },
     ['Enrol https://x.test'],
+    'denied',
+  ],
+  [
+    'to enrol with a text of its own',
+    { result: 'enroll', message: 'Enrol', portalUrl: 'https://x.test', promptText: 'Please enroll at ...' },
+    ['Please enroll at ...'],
     'denied',
   ],
   [

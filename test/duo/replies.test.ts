@@ -1,7 +1,7 @@
 /** Replies that can't be used, field by field; and that nothing but a clean "allow" is one. */
 import test from 'ava';
 import fc from 'fast-check';
-import { DuoError } from '../../src/duo/errors.ts';
+import { DuoError, DuoRateLimitError, DuoRequestError, DuoTryError } from '../../src/duo/errors.ts';
 import {
   openReply,
   parseAuth,
@@ -184,4 +184,35 @@ test('what Duo says reaches nobody’s terminal as it is', (t) => {
   });
   const { factors: _, ...shown } = preauth.result === 'auth' ? preauth : { factors: [] };
   t.notRegex(JSON.stringify(shown), /\\u|\u009b|\u202e/);
+});
+
+test('stat=FAIL with HTTP 200 is a failed try, a 4xx is a refused request, and 429 is neither', (t) => {
+  const body = '{"stat":"FAIL","code":40002,"message":"x"}';
+  t.true(t.throws(() => openReply({ status: 200, body })) instanceof DuoTryError);
+  const refused = t.throws(() => openReply({ status: 400, body }));
+  t.true(refused instanceof DuoRequestError && !(refused instanceof DuoTryError));
+  t.true(t.throws(() => openReply({ status: 429, body })) instanceof DuoRateLimitError);
+});
+
+test('a txid of a Verified Push comes with a code or without, and one that is no text is none', (t) => {
+  const asking = { result: 'auth', prompt: { text: 'x', factors: { 1: 'verified_push1' } } };
+  const verified = (more: object) => {
+    const preauth = parsePreauth({ ...asking, ...more });
+    return preauth.result === 'auth' ? preauth.verifiedPush : undefined;
+  };
+  t.deepEqual(verified({ txid: 'v' }), { txid: 'v' });
+  t.deepEqual(verified({ txid: 'v', verification_code: 376 }), { txid: 'v', code: '376' });
+  t.deepEqual(verified({ txid: 'v', verification_code: {} }), { txid: 'v' });
+  t.is(verified({ txid: 7 }), undefined);
+  t.is(verified({}), undefined);
+});
+
+test('the text of an enrolment is taken where Duo sends one', (t) => {
+  const enroll = { result: 'enroll', status_msg: 'Enroll' };
+  t.deepEqual(parsePreauth({ ...enroll, prompt: { text: 'Please enroll at x' } }), {
+    result: 'enroll',
+    message: 'Enroll',
+    promptText: 'Please enroll at x',
+  });
+  t.deepEqual(parsePreauth({ ...enroll, prompt: 7 }), { result: 'enroll', message: 'Enroll' });
 });

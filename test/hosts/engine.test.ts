@@ -165,12 +165,12 @@ test('an engine that somebody stops for a while, and then no Duo: failmode safe 
 test('Duo away: failmode secure does not', async (t) => {
   addConfig('failmode = secure');
   duo.service.faults.add('*', { kind: 'drop' });
-  t.is((await login()).code, PamCode.PAM_AUTHINFO_UNAVAIL);
+  t.is((await login()).code, PamCode.PAM_SERVICE_ERR);
   await log.line(/Failsecure Duo login for 'alice': Couldn't connect to localhost:\d+: Connection closed/);
 });
 
 test('Duo away after the user was asked: nobody gets in', async (t) => {
   duo.service.faults.add('auth', { kind: 'status', status: 503 });
-  t.is((await login()).code, PamCode.PAM_AUTHINFO_UNAVAIL);
+  t.is((await login()).code, PamCode.PAM_SERVICE_ERR);
   await log.line(/Error in Duo login for 'alice': HTTP 503/);
 });

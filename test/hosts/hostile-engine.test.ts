@@ -65,9 +65,9 @@ for (const mode of ['pass', 'prompt']) {
 const outcomes: readonly (readonly [number, number])[] = [
   [1, PamCode.PAM_SUCCESS],
   [2, PamCode.PAM_MAXTRIES],
-  [3, PamCode.PAM_PERM_DENIED],
+  [3, PamCode.PAM_ABORT],
   [4, PamCode.PAM_ABORT],
-  [5, PamCode.PAM_AUTHINFO_UNAVAIL],
+  [5, PamCode.PAM_SERVICE_ERR],
   [6, PamCode.PAM_USER_UNKNOWN],
   [7, PamCode.PAM_SERVICE_ERR],
 ];

@@ -235,7 +235,7 @@ test.serial('root, shared: each key is one person’s', async (t) => {
   authorize('root', `${LOGIN_DUO} -f ally`);
   t.like(await ssh('root', 'id -un').finished, { status: 0, stdout: 'root\n' });
   t.is(duo.service.calls.at(-1)?.form['username'], 'ally');
-  await log.line(/Successful Duo login for 'root' from 127\.0\.0\.1/);
+  await log.line(/Successful Duo login for 'ally' from 127\.0\.0\.1/);
 });
 
 test.serial('another account, shared: the setuid login_duo refuses -f', async (t) => {

@@ -309,7 +309,7 @@ test.serial('root may specify both', async (t) => {
     status: 0,
     stdout: `${INSIDE}\n`,
   });
-  await log.line(/Successful Duo login for 'root'$/);
+  await log.line(/Successful Duo login for 'ally' \(account 'root'\)$/);
 });
 
 test.serial('-d shows the log, and does not keep it from the administrator', async (t) => {

@@ -59,7 +59,7 @@ test('conf names the configuration, and debug puts the log on standard error wit
 test('what is wrong with a configuration is plain on standard error, and then in the log', async (t) => {
   addConfig('gecos_delim = ab\nfailmode = secure');
   const { code, stderr } = await login('auth required pam_duo_ts.so');
-  t.is(code, PamCode.PAM_AUTHINFO_UNAVAIL);
+  t.is(code, PamCode.PAM_SERVICE_ERR);
   t.is(stderr, "Invalid character option length. Character fields must be 1 character long: 'ab'\n");
   await log.line(/Invalid pam_duo option: 'gecos_delim'/);
   await log.line(/Parse error in \/etc\/duo\/pam_duo\.conf, line 7/);

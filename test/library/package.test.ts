@@ -111,6 +111,7 @@ test('nothing of the engine, the simulator or this place is in it, and its expor
     'DuoHandleError',
     'DuoLocalError',
     'DuoParameterError',
+    'DuoRateLimitError',
     'DuoReplyError',
     'DuoRequestError',
     'DuoServerError',

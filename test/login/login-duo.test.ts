@@ -140,7 +140,7 @@ test('where nobody can be asked: one push, and nothing is shown', async (t) => {
 test('a Duo user that the host chose comes before GECOS, and the log says nothing of that', async (t) => {
   const send = { config: 'gecos_username_pos=1\nautopush=yes' };
   const chosen = await tell(t, { ...send, facts: { duoUser: 'ally' } });
-  t.deepEqual(chosen.log, ["6 Successful Duo login for 'alice'"]);
+  t.deepEqual(chosen.log, ["6 Successful Duo login for 'ally' (account 'alice')"]);
   const derived = await tell(t, send);
   t.is(derived.simulator.service.calls[1]?.form['username'], 'ally');
   t.is(derived.log.length, 2);
@@ -162,7 +162,7 @@ test('the message of the day is for those who get in', async (t) => {
 
 test('what is wrong with a configuration is plain on standard error', async (t) => {
   const { verdict, log } = await tell(t, { config: 'hots=x' });
-  t.is(verdict.outcome, Outcome.unavailable);
+  t.is(verdict.outcome, Outcome.serviceError);
   t.deepEqual(log.slice(0, 2), [
     "stderr Invalid login_duo option: 'hots'",
     'stderr Parse error in /x.conf, line 6',

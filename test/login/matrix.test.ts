@@ -42,7 +42,7 @@ test('a push that nobody answers until the time is over lets nobody in where nob
   for (const kind of KINDS.filter(({ talks }) => !talks)) {
     const event = { at: 'auth', what: 'no answer in time' } as const;
     const { end } = await tell({ kind, event, failmode: 'safe', again: false, menu: 'a menu' });
-    t.is(end, 'AUTHINFO_UNAVAIL', kind.title);
+    t.is(end, 'SERVICE_ERR', kind.title);
   }
 });
 

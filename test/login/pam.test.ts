@@ -17,6 +17,7 @@ import {
   DuoReplyError,
   DuoRequestError,
   DuoServerError,
+  DuoTryError,
   DuoUnauthorizedError,
 } from '../../src/duo/errors.ts';
 import { Secret } from '../../src/lib/secret.ts';
@@ -180,10 +181,10 @@ test('a user who must enrol is shown where, and does not get in', async (t) => {
 
 /** What each failure means before the user was asked, where failmode is safe and where it is secure. */
 const failures: readonly [DuoError, Outcome, Outcome, DuoCode][] = [
-  [new DuoConnectionError("Couldn't connect"), Outcome.pass, Outcome.unavailable, DuoCode.connError],
-  [new DuoServerError('HTTP 503'), Outcome.pass, Outcome.unavailable, DuoCode.serverError],
-  [new DuoUnauthorizedError('Invalid ikey or skey'), Outcome.pass, Outcome.unavailable, DuoCode.clientError],
-  [new DuoReplyError('invalid JSON response'), Outcome.pass, Outcome.unavailable, DuoCode.serverError],
+  [new DuoConnectionError("Couldn't connect"), Outcome.pass, Outcome.serviceError, DuoCode.connError],
+  [new DuoServerError('HTTP 503'), Outcome.pass, Outcome.serviceError, DuoCode.serverError],
+  [new DuoUnauthorizedError('Invalid ikey or skey'), Outcome.pass, Outcome.serviceError, DuoCode.clientError],
+  [new DuoReplyError('invalid JSON response'), Outcome.pass, Outcome.serviceError, DuoCode.serverError],
   [new DuoRequestError('40002: Invalid'), Outcome.denied, Outcome.denied, DuoCode.clientError],
   [new DuoLocalError('EMFILE'), Outcome.serviceError, Outcome.serviceError, DuoCode.libError],
 ];
@@ -204,10 +205,9 @@ for (const [error, safe, secure, code] of failures) {
         t.deepEqual(verdict, { outcome: expected, code, stage: stage as 'auth', error: error.message });
         const byFailmode = !asked && safe !== secure;
         const safeOrNot = failmode === 'safe' ? 'Failsafe' : 'Failsecure';
+        const otherwise = error.code === 'ERR_DUO_REQUEST' ? '[4] Aborted' : '[3] Error in';
         t.deepEqual(log, [
-          byFailmode
-            ? `[4] ${safeOrNot} Duo login for 'alice': ${error.message}`
-            : `[3] Error in Duo login for 'alice': ${error.message}`,
+          `${byFailmode ? `[4] ${safeOrNot}` : otherwise} Duo login for 'alice': ${error.message}`,
         ]);
         t.true(told.closed);
       });
@@ -225,9 +225,9 @@ for (const [error] of failures) {
 const late: readonly [string, Outcome, readonly Step[]][] = [
   ['at ping', Outcome.pass, [ping(new Gone(LATE))]],
   ['at preauth', Outcome.pass, [ping(), preauth(new Gone(LATE))]],
-  ['at the prompt', Outcome.unavailable, [...asking, reply(new Gone(LATE))]],
-  ['at auth', Outcome.unavailable, [...asking, reply('1'), auth(new Gone(LATE))]],
-  ['at the second ping', Outcome.unavailable, [...wrong, ping(new Gone(LATE))]],
+  ['at the prompt', Outcome.serviceError, [...asking, reply(new Gone(LATE))]],
+  ['at auth', Outcome.serviceError, [...asking, reply('1'), auth(new Gone(LATE))]],
+  ['at the second ping', Outcome.serviceError, [...wrong, ping(new Gone(LATE))]],
 ];
 for (const [when, outcome, story] of late) {
   test(`failmode safe, and the time is over ${when}`, async (t) => {
@@ -248,7 +248,7 @@ for (const deadline of [0, 200, 59_999]) {
 
 test('failmode secure, and the time is over', async (t) => {
   const { verdict } = await tell(t, { config: 'failmode = secure' }, [ping(new Gone(LATE))]);
-  t.is(verdict.outcome, Outcome.unavailable);
+  t.is(verdict.outcome, Outcome.serviceError);
 });
 
 test('a push that nobody answers is no absence of Duo, though a silent host shows nothing', async (t) => {
@@ -257,7 +257,7 @@ test('a push that nobody answers is no absence of Duo, though a silent host show
     preauth(MENU),
     auth(new Gone(LATE), { factor: 'push1' }),
   ]);
-  t.is(verdict.outcome, Outcome.unavailable);
+  t.is(verdict.outcome, Outcome.serviceError);
 });
 
 for (const [when, story] of [
@@ -321,6 +321,42 @@ test('autopush asks nothing', async (t) => {
   ]);
 });
 
+test('stat=FAIL with HTTP 200 is a failed try, and the user may try again', async (t) => {
+  const failed = new DuoTryError('40002: Invalid request parameters');
+  const { verdict, log } = await tell(t, {}, [...asking, reply('123456'), auth(failed), ...right]);
+  t.is(verdict.outcome, Outcome.pass);
+  t.is(log[0], "[4] Failed Duo login for 'alice': 40002: Invalid request parameters");
+  const again = await tell(t, { config: 'prompts = 2' }, [
+    ping(),
+    preauth(failed),
+    ...asking,
+    reply('123456'),
+    auth(failed),
+  ]);
+  t.is(again.verdict.outcome, Outcome.maxTries);
+});
+
+test('hold_back names an application for which the code of a Verified Push is put into a prompt', async (t) => {
+  const scene: Scene = {
+    facts: { service: 'web-login' },
+    config: 'verified_push = yes\nhold_back = web-login',
+  };
+  const verified = { ...MENU, factors: [{ key: '1', value: 'verified_push1' }], verifiedPush: { txid: 'v' } };
+  const { verdict } = await tell(t, scene, [
+    ping(),
+    preauth(verified, { verifiedPush: true }),
+    prompt(CHOOSE),
+    reply('1'),
+    authAsync('txid', { factor: 'verified_push1', txid: 'v' }),
+    authStatus({ result: 'waiting', status: 'pushed', message: 'Enter verification code 376.' }),
+    prompt('Enter verification code 376.\nPress Enter to continue: '),
+    reply(''),
+    authStatus(ALLOWED),
+    shows(ALLOWED.message),
+  ]);
+  t.is(verdict.outcome, Outcome.pass);
+});
+
 test('Duo hears who, from where, for what, and what becomes of its absence', async (t) => {
   const scene: Scene = {
     facts: { service: 'sudo', rhost: '2001:db8::1', command: '/bin/ls' },
@@ -362,17 +398,22 @@ test('su to root asks the caller', async (t) => {
   t.regex(log[0] ?? '', /for 'alice'/);
 });
 
-test('a name from the GECOS field is Duo’s, the log keeps the account’s', async (t) => {
+test('the log names the Duo user from the GECOS field, with the account beside it', async (t) => {
   const scene: Scene = {
-    facts: { account: { ...ALICE, gecos: 'alice.duo,x' } },
-    config: 'send_gecos = yes\ngecos_username_pos = 1',
+    facts: { account: { ...ALICE, gecos: 'alice.duo,x' }, rhost: '192.0.2.7' },
+    config: 'send_gecos = yes\ngecos_username_pos = 1\nprompts = 1',
   };
   const { log } = await tell(t, scene, [
     ping(),
     preauth({ result: 'allow', message: '' }, { username: 'alice.duo' }),
   ]);
   t.regex(log[0] ?? '', /^\[6\] Presenting GECOS-derived Duo username/);
-  t.is(log[1], "[4] Skipped Duo login for 'alice'");
+  t.is(log[1], "[4] Skipped Duo login for 'alice.duo' from 192.0.2.7 (account 'alice')");
+  const failed = await tell(t, scene, wrong);
+  t.is(
+    failed.log[1],
+    "[4] Failed Duo login for 'alice' from 192.0.2.7: Incorrect passcode. (Duo user 'alice.duo')",
+  );
 });
 
 test('groups that need no factor: Duo is not asked', async (t) => {
@@ -434,9 +475,9 @@ test('a factor that only login_duo may bring is not used', async (t) => {
 
 for (const [name, text, outcome] of [
   ['safe', 'failmode = safe\nnonsense = 1', Outcome.pass],
-  ['secure, said before the mistake', 'failmode = secure\nnonsense = 1', Outcome.unavailable],
-  ['secure, said behind the mistake', 'nonsense = 1\nfailmode = secure', Outcome.unavailable],
-  ['neither', 'failmode = sfae', Outcome.unavailable],
+  ['secure, said before the mistake', 'failmode = secure\nnonsense = 1', Outcome.serviceError],
+  ['secure, said behind the mistake', 'nonsense = 1\nfailmode = secure', Outcome.serviceError],
+  ['neither', 'failmode = sfae', Outcome.serviceError],
 ] as const) {
   test(`a configuration that can't be used, failmode ${name}`, async (t) => {
     const { verdict, log } = await tell(t, { config: text, openDuo: () => t.fail('Duo was opened') }, []);
@@ -471,7 +512,8 @@ test('an address that takes a name’s place is warned of', async (t) => {
     ping(),
     preauth({ result: 'allow', message: '' }, { ipaddr: '192.0.2.1' }),
   ]);
-  t.regex(log[0] ?? '', /^\[4\] fallback_local_ip is replacing/);
+  t.regex(log[0] ?? '', /^\[4\] fallback_local_ip is replacing .* for 'alice' from 192\.0\.2\.1$/);
+  t.is(log[1], "[4] Skipped Duo login for 'alice' from 192.0.2.1");
 });
 
 test('waiting for Duo is told to the user, and to nobody in a silent host', async (t) => {

@@ -169,7 +169,10 @@ const SENTENCES: readonly [string, Scene, readonly string[]][] = [
   [
     'a name from GECOS',
     { config: 'gecos_username_pos = 2', facts: gecos },
-    ["[6] Presenting GECOS-derived Duo username for 'alice': duo", success],
+    [
+      "[6] Presenting GECOS-derived Duo username for 'alice': duo",
+      "[6] Successful Duo login for 'duo' (account 'alice')",
+    ],
   ],
   ['no GECOS', { config: 'send_gecos = yes' }, ["[4] Empty GECOS field for 'alice'", success]],
   [
@@ -215,7 +218,7 @@ const SENTENCES: readonly [string, Scene, readonly string[]][] = [
   [
     'a refused call',
     { preauth: new DuoRequestError('40002: Invalid request parameters') },
-    ["[3] Error in Duo login for 'alice': 40002: Invalid request parameters"],
+    ["[4] Aborted Duo login for 'alice': 40002: Invalid request parameters"],
   ],
   [
     'Duo away once the user was asked',
@@ -249,9 +252,9 @@ const SENTENCES: readonly [string, Scene, readonly string[]][] = [
   [
     'a remote name that is replaced',
     { config: 'fallback_local_ip = yes', facts: { rhost: 'client.example.test' } },
-    [`[4] ${replaced}`, `${success} from client.example.test`],
+    [`[4] ${replaced} for 'alice' from 192.0.2.1`, `${success} from 192.0.2.1`],
   ],
-  ['no remote name to be replaced', { config: 'fallback_local_ip = yes' }, [success]],
+  ['no remote name to be replaced', { config: 'fallback_local_ip = yes' }, [`${success} from 192.0.2.1`]],
   [
     'a configuration that is deprecated',
     { config: 'dev_fips_mode = no' },
@@ -288,14 +291,14 @@ const SENTENCES: readonly [string, Scene, readonly string[]][] = [
   [
     'a Duo user of login_duo',
     { program: 'login_duo', facts: { duoUser: 'ada' }, polls: [DENIED], config: 'prompts = 1' },
-    ["[4] Failed Duo login for 'ada': Login request denied."],
+    ["[4] Failed Duo login for 'ada': Login request denied. (account 'alice')"],
   ],
   [
     'a Duo user of GECOS',
     { facts: gecos, polls: [DENIED], config: 'prompts = 1\ngecos_username_pos = 2' },
     [
       "[6] Presenting GECOS-derived Duo username for 'alice': duo",
-      "[4] Failed Duo login for 'alice': Login request denied.",
+      "[4] Failed Duo login for 'alice': Login request denied. (Duo user 'duo')",
     ],
   ],
 ];
@@ -457,7 +460,7 @@ const CONVERSATIONS: readonly [string, Scene, readonly string[], readonly string
     },
     [
       '? Passcode or option (1-2): ',
-      '? Enter the code 123 in Duo Mobile to approve this login.\nPress Enter to go on when you have: ',
+      '? Enter the code 123 in Duo Mobile to approve this login.\nPress Enter to continue: ',
       ALLOWED.message,
     ],
     ['preauth alice', 'async push1 v'],
@@ -475,7 +478,7 @@ test('no name is no login', async (t) => {
   const told = await login({ facts: { account: { ...ALICE, name: '' } } });
   t.regex(told.log[0] ?? '', /^\[3\] Error in Duo login for '': need username to authenticate$/);
   t.deepEqual(told.sent, []);
-  t.is(told.verdict.outcome, Outcome.denied);
+  t.is(told.verdict.outcome, Outcome.serviceError);
 });
 
 test('a wait that Duo asks for is shown, and when it takes all the time there is nobody gets in', async (t) => {
@@ -525,7 +528,7 @@ test('a wait that Duo asks for is shown, and when it takes all the time there is
     },
   );
   while (shown.length < 3) await clock.advance(1_000);
-  t.is((await verdict).outcome, Outcome.denied);
+  t.is((await verdict).outcome, Outcome.serviceError);
   t.deepEqual(
     new Set(shown),
     new Set(['Rate-limiting response received from server. Waiting for 30 seconds before retrying.']),

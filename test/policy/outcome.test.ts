@@ -5,11 +5,12 @@ import { failmodeRuling, failureRuling } from '../../src/policy/outcome.ts';
 
 /** Outcomes before the user was asked, where failmode is safe and where it is secure, and after. */
 const failures: Readonly<Record<DuoErrorCode, readonly [Outcome, Outcome, Outcome]>> = {
-  ERR_DUO_CONNECTION: [Outcome.pass, Outcome.unavailable, Outcome.unavailable],
-  ERR_DUO_SERVER: [Outcome.pass, Outcome.unavailable, Outcome.unavailable],
-  ERR_DUO_UNAUTHORIZED: [Outcome.pass, Outcome.unavailable, Outcome.unavailable],
-  ERR_DUO_REPLY: [Outcome.pass, Outcome.unavailable, Outcome.unavailable],
+  ERR_DUO_CONNECTION: [Outcome.pass, Outcome.serviceError, Outcome.serviceError],
+  ERR_DUO_SERVER: [Outcome.pass, Outcome.serviceError, Outcome.serviceError],
+  ERR_DUO_UNAUTHORIZED: [Outcome.pass, Outcome.serviceError, Outcome.serviceError],
+  ERR_DUO_REPLY: [Outcome.pass, Outcome.serviceError, Outcome.serviceError],
   ERR_DUO_REQUEST: [Outcome.denied, Outcome.denied, Outcome.denied],
+  ERR_DUO_RATE_LIMIT: [Outcome.serviceError, Outcome.serviceError, Outcome.serviceError],
   ERR_DUO_LOCAL: [Outcome.serviceError, Outcome.serviceError, Outcome.serviceError],
   ERR_DUO_HANDLE: [Outcome.serviceError, Outcome.serviceError, Outcome.serviceError],
   ERR_DUO_PARAMETER: [Outcome.serviceError, Outcome.serviceError, Outcome.serviceError],
@@ -26,10 +27,15 @@ for (const [kind, [safe, secure, after]] of Object.entries(failures)) {
   });
 }
 
+test('a refused request is the end of a login in words of its own', (t) => {
+  t.like(failureRuling('ERR_DUO_REQUEST', true, 'safe'), { message: 'Aborted Duo login', priority: 4 });
+  t.like(failureRuling('ERR_DUO_RATE_LIMIT', false, 'safe'), { message: 'Error in Duo login', priority: 3 });
+});
+
 test('failmode, and nothing else, turns an absence into a pass', (t) => {
   t.like(failmodeRuling('safe', DuoCode.connError), { outcome: Outcome.pass, message: 'Failsafe Duo login' });
   t.like(failmodeRuling('secure', DuoCode.connError), {
-    outcome: Outcome.unavailable,
+    outcome: Outcome.serviceError,
     message: 'Failsecure Duo login',
   });
 });

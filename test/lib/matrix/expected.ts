@@ -5,14 +5,12 @@ import type { Failmode, Failure, Story } from './stories.ts';
 export type Expected =
   | 'SUCCESS'
   | 'MAXTRIES'
-  | 'PERM_DENIED'
   | 'ABORT'
-  | 'AUTHINFO_UNAVAIL'
-  | 'USER_UNKNOWN'
   | 'SERVICE_ERR'
+  | 'USER_UNKNOWN'
   | 'ABORT (cancelled)';
 
-const FAILMODE: Readonly<Record<Failmode, Expected>> = { safe: 'SUCCESS', secure: 'AUTHINFO_UNAVAIL' };
+const FAILMODE: Readonly<Record<Failmode, Expected>> = { safe: 'SUCCESS', secure: 'SERVICE_ERR' };
 
 function ofFailure(failure: Failure, asked: boolean, failmode: Failmode): Expected {
   switch (failure) {
@@ -23,10 +21,10 @@ function ofFailure(failure: Failure, asked: boolean, failmode: Failmode): Expect
     case 'HTTP 401':
     case 'an unusable reply':
     case 'no answer in time':
-      return asked ? 'AUTHINFO_UNAVAIL' : FAILMODE[failmode];
+      return asked ? 'SERVICE_ERR' : FAILMODE[failmode];
     // Any other 4xx is a denial in Duo's words, whenever it comes.
     case 'another 4xx':
-      return 'PERM_DENIED';
+      return 'ABORT';
     // Whoever logs in can bring that about: it lets nobody in.
     case 'this host is short of something':
       return 'SERVICE_ERR';
@@ -47,7 +45,7 @@ export function expected({ failmode, again, event }: Story): Expected {
           return 'SUCCESS';
         case 'deny':
         case 'enroll':
-          return 'PERM_DENIED';
+          return 'ABORT';
         default:
           return ofFailure(event.what, again, failmode);
       }
@@ -76,7 +74,7 @@ export function expected({ failmode, again, event }: Story): Expected {
         case 'waiting for ever':
           return 'MAXTRIES';
         case 'locked out':
-          return 'PERM_DENIED';
+          return 'ABORT';
       }
   }
 }

@@ -26,9 +26,8 @@ import type { Call, Event, Failure, Story, What } from './stories.ts';
 const PAM_CODES: Readonly<Record<Outcome, Expected>> = {
   [Outcome.pass]: 'SUCCESS',
   [Outcome.maxTries]: 'MAXTRIES',
-  [Outcome.denied]: 'PERM_DENIED',
+  [Outcome.denied]: 'ABORT',
   [Outcome.aborted]: 'ABORT',
-  [Outcome.unavailable]: 'AUTHINFO_UNAVAIL',
   [Outcome.userUnknown]: 'USER_UNKNOWN',
   [Outcome.serviceError]: 'SERVICE_ERR',
 };
@@ -85,6 +84,8 @@ class Telling {
   readonly #abort = new AbortController();
   /** The first try fails where the story begins with the second. */
   #failing: boolean;
+  /** A status message has told the code of a Verified Push. */
+  #codeTold = false;
   #allowed = false;
   #asked = false;
   readonly #log: string[] = [];
@@ -139,12 +140,15 @@ class Telling {
     },
     authAsync: async () => {
       this.#asked = true;
+      this.#codeTold = false;
       await this.#call('auth');
       return 'txid';
     },
     authStatus: async () => {
       await this.#call('auth_status');
-      return this.#decide();
+      if (this.#story.menu !== 'a menu with a code' || this.#codeTold) return this.#decide();
+      this.#codeTold = true;
+      return { ...WAITING, message: `Enter verification code ${CODE} in Duo Mobile.` };
     },
     close: () => {},
   };
@@ -169,13 +173,14 @@ class Telling {
     if (what === 'allow') this.#allowed = true;
     if (what === 'allow' || what === 'deny') return { result: what, message: 'Duo says so.' };
     if (what === 'enroll') return { result: 'enroll', message: 'Enroll, please.' };
+    const push = menu === 'a menu with a code' ? 'verified_push1' : 'push1';
     return {
       result: 'auth',
       message: '',
       promptText: 'Passcode or option (1-1): ',
-      factors: [{ key: '1', value: 'push1' }],
-      ...(menu === 'a menu without a default' ? {} : { defaultFactor: 'push1' }),
-      ...(menu === 'a menu with a code' ? { verifiedPush: { txid: 'verified', code: CODE } } : {}),
+      factors: [{ key: '1', value: push }],
+      ...(menu === 'a menu without a default' ? {} : { defaultFactor: push }),
+      ...(menu === 'a menu with a code' ? { verifiedPush: { txid: 'verified' } } : {}),
     };
   }
 
@@ -260,9 +265,9 @@ export const EARLY: readonly Early[] = [
   {
     what: `${BAD_CONFIG}, failmode = secure`,
     facts: facts(['nonsense=1', 'failmode=secure']),
-    must: 'AUTHINFO_UNAVAIL',
+    must: 'SERVICE_ERR',
   },
-  { what: 'failmode is neither safe nor secure', facts: facts(['failmode=sure']), must: 'AUTHINFO_UNAVAIL' },
+  { what: 'failmode is neither safe nor secure', facts: facts(['failmode=sure']), must: 'SERVICE_ERR' },
   { what: 'the host brings no configuration', facts: FACTS, must: 'SERVICE_ERR' },
   { what: 'there is no passwd entry for the user', facts: WITHOUT_ACCOUNT, must: 'USER_UNKNOWN' },
   { what: "the user's groups need no second factor", facts: facts(['groups=admins']), must: 'SUCCESS' },
