@@ -1,6 +1,6 @@
 /** The module's arguments, its configuration as root reads it, and where its sentences go. */
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import { PamCode } from '../../src/unix/unix.ts';
@@ -94,6 +94,19 @@ for (const [name, spoil, sentence] of UNUSABLE) {
     t.deepEqual(duo.service.calls, []);
   });
 }
+
+test('a group of the user that has no name is no reason to spare the factor', async (t) => {
+  addConfig('failmode = safe\ngroups = admins');
+  t.is((await login('auth required pam_duo_ts.so')).code, PamCode.PAM_SUCCESS);
+  await log.line(/User alice bypassed Duo 2FA/);
+  log.clear();
+  const passwd = readFileSync('/etc/passwd', 'utf8');
+  t.teardown(() => writeFileSync('/etc/passwd', passwd));
+  writeFileSync('/etc/passwd', passwd.replace(/^(alice:x:\d+):\d+:/m, '$1:54321:'));
+  t.is((await login('auth required pam_duo_ts.so')).code, PamCode.PAM_SERVICE_ERR);
+  await log.line(/Couldn't get groups for 'alice': a group of the user has no name that can be looked up/);
+  t.deepEqual(duo.service.calls, []);
+});
 
 test('Duo hears the canonical name of the host', async (t) => {
   t.is(spawnSync('hostname').stdout.toString(), 'host\n');

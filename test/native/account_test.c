@@ -57,14 +57,12 @@ static void look_up_user(int error, bool unknown) {
     user_answer = -1;
 }
 
-static void look_up(int error, bool unknown) {
+/* A group without a name may be one that needs a second factor, like one whose name can't be looked up. */
+static void look_up(int error) {
     struct bridge_account account;
     answer = error;
     CHECK(account_by_uid(&account, 0), "uid 0");
-    CHECK((account.groups_error == NULL) == unknown, "%s: %s", strerror(error),
-          account.groups_error == NULL ? "no error" : account.groups_error);
-    if (unknown)
-        CHECK(account.group_count > 0 && strcmp(account.groups[0], "0") == 0, "%s", strerror(error));
+    CHECK(account.groups_error != NULL, "%s", strerror(error));
     account_free(&account);
 }
 
@@ -72,11 +70,11 @@ int main(void) {
     static const int none[] = {0, ENOENT, ESRCH, EBADF, EPERM};
     static const int failures[] = {EIO, EMFILE, ENFILE, ENOMEM, EAGAIN, EINTR, ERANGE, ECONNREFUSED};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
-        look_up(none[i], true);
+        look_up(none[i]);
         look_up_user(none[i], true);
     }
     for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
-        look_up(failures[i], false);
+        look_up(failures[i]);
         look_up_user(failures[i], false);
     }
     struct bridge_account account;
