@@ -175,7 +175,7 @@ export function expected({ person, scenario, failmode, sync, autopush }: Case): 
   // A machine that is slow enough lets any deadline pass.
   if (!struck && deadline !== undefined) return [outcome, ...away];
   if (!struck || effect === 'nothing') return [outcome];
-  return effect === 'refusal' ? [Outcome.denied] : [Outcome.serviceError];
+  return [Outcome.serviceError];
 }
 
 /** Chance that can be had again. */
