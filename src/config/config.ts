@@ -15,6 +15,10 @@ export interface Config {
   /** PEM file of certificate authorities that replaces Duo's; empty: no verification; undefined: Duo's own. */
   readonly cafile: string | undefined;
   readonly noverify: boolean;
+  /** The system's certificate authorities replace Duo's. Not together with cafile; noverify comes before it. */
+  readonly disableCaPinning: boolean;
+  /** The lowest version of TLS that is spoken. */
+  readonly minTls: 'TLSv1.2' | 'TLSv1.3';
   /** `[http://][user:password@]host[:port][/]`: a secret, since it can hold a password. */
   readonly httpProxy: Secret | undefined;
   /** Whose logins need Duo; empty: everyone's. */
@@ -104,6 +108,10 @@ export function parseConfig(text: string, { path, program }: ConfigSource): Pars
   }
   if (settings.autopush && settings.verifiedPush) {
     complain(`autopush and verified_push cannot both be enabled in ${path}`);
+    return failed;
+  }
+  if (settings.disableCaPinning && settings.cafile !== undefined) {
+    complain(`disable_ca_pinning and cafile cannot both be set in ${path}`);
     return failed;
   }
   return { ok: true, config: Object.freeze({ ...settings, host, ikey, skey }), notices };

@@ -28,6 +28,8 @@ export function defaults(): Settings {
     skey: undefined,
     cafile: undefined,
     noverify: false,
+    disableCaPinning: false,
+    minTls: 'TLSv1.2',
     httpProxy: undefined,
     groups: [],
     failmode: 'safe',
@@ -75,6 +77,8 @@ export const options: ReadonlyMap<string, Option> = new Map<string, Option>([
   ['ikey', set((value) => ({ ikey: value }))],
   ['skey', set((value) => ({ skey: value === '' ? undefined : new Secret(value) }))],
   ['cafile', set((value) => ({ cafile: value }))],
+  ['disable_ca_pinning', flag('disableCaPinning')],
+  ['min_tls', set(readMinTls)],
   ['http_proxy', set((value) => ({ httpProxy: value === '' ? undefined : new Secret(value) }))],
   ['groups', groups],
   ['group', groups],
@@ -120,6 +124,17 @@ function readHost(value: string): Partial<Settings> {
   const place = parseHost(value);
   if (place === undefined) throw new InvalidValue(`Invalid host: '${value}'`);
   return place;
+}
+
+function readMinTls(value: string): Partial<Settings> {
+  switch (/^(?:TLSv)?(1\.[23])$/i.exec(value)?.[1]) {
+    case '1.2':
+      return { minTls: 'TLSv1.2' };
+    case '1.3':
+      return { minTls: 'TLSv1.3' };
+    default:
+      throw new InvalidValue(`Invalid min_tls: '${value}' (must be 1.2 or 1.3)`);
+  }
 }
 
 function readFailmode(value: string, settings: Settings): Partial<Settings> {

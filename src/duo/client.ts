@@ -1,12 +1,10 @@
 /** The Auth API over TLS: signs, sends, tries again where that can't do harm, and reads the answer. */
-import type { Clock } from '../lib/clock.ts';
 import type { Secret } from '../lib/secret.ts';
 import { DuoBrokenConnectionError, type ExchangeReply, exchange, type Line } from './adapter.ts';
 import type { AuthRequest, DuoApi, PreauthRequest } from './api.ts';
 import { hostHeader } from './connect.ts';
 import { DuoConnectionError } from './errors.ts';
 import type { Pool } from './pool.ts';
-import type { HttpProxy } from './proxy.ts';
 import { rateLimitWait } from './rate-limit.ts';
 import {
   failureCode,
@@ -19,22 +17,15 @@ import {
   type Reply,
 } from './replies.ts';
 import { authorization, duoDate, encodeParameters, type Method, type Parameters } from './signature.ts';
-import { Station } from './station.ts';
-import type { Trust } from './trust.ts';
+import { Station, type StationOptions } from './station.ts';
 
-export interface ClientOptions {
-  /** API host name, without a port. */
-  readonly host: string;
-  readonly port: number;
+export interface ClientOptions extends StationOptions {
   readonly ikey: string;
   readonly skey: Secret;
-  readonly trust: Trust;
-  readonly proxy?: HttpProxy;
   /** Milliseconds to wait for a reply that waits for nobody; 0: the client's own limit. */
   readonly timeout: number;
-  /** `PROGRAM/VERSION (PLATFORM) libduo/VERSION` */
+  /** See user-agent.ts. */
   readonly userAgent: string;
-  readonly clock: Clock;
   /** Told of waits that the user should know of. */
   readonly notify: (text: string) => void;
   /** 0 … 1, for jitter. */

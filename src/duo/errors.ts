@@ -63,7 +63,7 @@ export class DuoRateLimitError extends DuoError {
   override readonly code = 'ERR_DUO_RATE_LIMIT';
 }
 
-/** The client could not be set up: the message names what of its settings (cafile, http_proxy) can't be used. */
+/** The client could not be set up: the message names what of its settings (cafile, disable_ca_pinning, http_proxy) can't be used. */
 export class DuoHandleError extends DuoError {
   override readonly code = 'ERR_DUO_HANDLE';
 }

@@ -38,7 +38,7 @@ export class Pool {
     };
   }
 
-  /** The station for this service, host, port, proxy and trust being the same. */
+  /** The station for this service, host, port, proxy, trust and lowest version of TLS being the same. */
   station(options: StationOptions): Station {
     const station = this.#find(options);
     // The login that asks for it opens the first connection itself.
@@ -117,12 +117,13 @@ function warmInterval({ keepAliveHint }: Station): number {
 }
 
 /** A digest, since a proxy's password is part of it. */
-function keyOf({ host, port, proxy, trust }: StationOptions): string {
+function keyOf({ host, port, proxy, trust, minTls = 'TLSv1.2' }: StationOptions): string {
   const parts = [
     host,
     port,
     proxy === undefined ? null : [proxy.host, proxy.port, proxy.authorization?.reveal() ?? null],
     trust,
+    minTls,
   ];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }

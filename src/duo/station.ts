@@ -17,6 +17,8 @@ export interface StationOptions {
   readonly port: number;
   readonly trust: Trust;
   readonly proxy?: HttpProxy;
+  /** The lowest version of TLS that is spoken; TLSv1.2 unless given. */
+  readonly minTls?: 'TLSv1.2' | 'TLSv1.3';
   readonly clock: Clock;
 }
 
@@ -54,7 +56,8 @@ export class Station {
   readonly #busy = new Set<Line>();
   #offset: Offset | undefined;
 
-  constructor({ host, port, trust, proxy, clock }: StationOptions, manner: StationManner = FOR_ONE) {
+  constructor(options: StationOptions, manner: StationManner = FOR_ONE) {
+    const { host, port, trust, proxy, minTls = 'TLSv1.2', clock } = options;
     this.#manner = manner;
     this.usedAt = clock.monotonic();
     this.endpoint = {
@@ -64,7 +67,7 @@ export class Station {
       context: createSecureContext({
         // An empty list spares Node the reading of its own authorities, which nothing here trusts.
         ca: trust.kind === 'authorities' ? [...trust.pem] : [],
-        minVersion: 'TLSv1.2',
+        minVersion: minTls,
       }),
       trust,
       clock,

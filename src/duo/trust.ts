@@ -1,6 +1,9 @@
-/** Who may vouch for Duo's service: the anchors of anchors.ts, a file of the administrator's, or nobody at all. */
+/**
+ * Who may vouch for Duo's service: the anchors of anchors.ts, a file of the administrator's, the authorities that the
+ * system trusts, or nobody at all.
+ */
 import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import type { PeerCertificate } from 'node:tls';
 import { checkServerIdentity } from 'node:tls';
 import { ANCHORS } from './anchors.ts';
@@ -18,19 +21,42 @@ export type Trust =
   | { readonly kind: 'none' };
 
 export interface TrustOptions {
-  /** PEM file that replaces Duo's authorities; empty: no verification. */
+  /** PEM file that replaces Duo's authorities. */
   readonly cafile: string | undefined;
+  /** No verification, whatever the others say. */
   readonly noverify: boolean;
+  /** The system's authorities replace Duo's. */
+  readonly disableCaPinning?: boolean;
 }
+
+/** Where the authorities are that the system trusts, and whose file that must be. */
+export interface SystemStore {
+  readonly paths: readonly string[];
+  readonly owner: number;
+}
+
+const SYSTEM_STORE: SystemStore = {
+  paths: [
+    // Debian, Arch and Alpine; Fedora and Red Hat; others.
+    '/etc/ssl/certs/ca-certificates.crt',
+    '/etc/pki/tls/certs/ca-bundle.crt',
+    '/etc/ssl/cert.pem',
+  ],
+  owner: 0,
+};
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /**
  * Reads what the configuration trusts.
- * @throws DuoHandleError when cafile can't be read or holds no certificate
+ * @throws DuoHandleError when cafile, or the system's store, can't be read or holds no certificate
  */
-export async function loadTrust({ cafile, noverify }: TrustOptions): Promise<Trust> {
-  if (noverify || cafile === '') return { kind: 'none' };
+export async function loadTrust(
+  { cafile, noverify, disableCaPinning = false }: TrustOptions,
+  store = SYSTEM_STORE,
+): Promise<Trust> {
+  if (noverify) return { kind: 'none' };
+  if (disableCaPinning) return readStore(store);
   if (cafile === undefined) return { kind: 'authorities', pem: ANCHORS.map(({ der }) => pemOf(der)) };
   let text: string;
   try {
@@ -41,14 +67,46 @@ export async function loadTrust({ cafile, noverify }: TrustOptions): Promise<Tru
   return authoritiesIn(text, `cafile ${cafile} holds no usable certificates`);
 }
 
+/** The authorities of the first file that is there and is the owner's. */
+async function readStore({ paths, owner }: SystemStore): Promise<Trust> {
+  const problems: string[] = [];
+  for (const path of paths) {
+    let text: string | undefined;
+    try {
+      text = await readOwned(path, owner);
+    } catch (error) {
+      problems.push(`${path} (${codeOf(error)})`);
+      continue;
+    }
+    if (text === undefined) problems.push(`${path} (others than root may write to it)`);
+    else return { kind: 'authorities', pem: certificatesIn(text, `${path} holds no usable certificates`) };
+  }
+  throw new DuoHandleError(`disable_ca_pinning found no certificates of the system: ${problems.join(', ')}`);
+}
+
+/** The content of a file that belongs to the owner and that nobody else may write to; undefined: it does not. */
+async function readOwned(path: string, owner: number): Promise<string | undefined> {
+  const file = await open(path);
+  try {
+    const { uid, mode } = await file.stat();
+    return uid === owner && (mode & 0o022) === 0 ? await file.readFile('utf8') : undefined;
+  } finally {
+    await file.close();
+  }
+}
+
 /**
- * The certificates of a PEM text.
+ * Trust in the certificates of a PEM text that somebody chose.
  * @throws DuoHandleError with the complaint, when there are none, or one of them is no certificate
  */
 export function authoritiesIn(text: string, complaint: string): Trust {
+  return { kind: 'authorities', pem: certificatesIn(text, complaint), commonName: true };
+}
+
+function certificatesIn(text: string, complaint: string): readonly string[] {
   const pem = text.match(CERTIFICATE) ?? [];
   if (pem.length === 0 || !pem.every(isCertificate)) throw new DuoHandleError(complaint);
-  return { kind: 'authorities', pem, commonName: true };
+  return pem;
 }
 
 function isCertificate(pem: string): boolean {

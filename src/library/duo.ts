@@ -7,6 +7,7 @@ import { type ApiHost, parseHost } from '../duo/host.ts';
 import { duoLogin } from '../duo/login.ts';
 import { type HttpProxy, parseProxy } from '../duo/proxy.ts';
 import { loadTrust, type Trust } from '../duo/trust.ts';
+import { userAgent } from '../duo/user-agent.ts';
 import { systemClock } from '../lib/clock.ts';
 import { RELEASE } from '../lib/release.ts';
 import { Secret } from '../lib/secret.ts';
@@ -86,7 +87,7 @@ export class Duo {
     this.#skey = new Secret(handleText('skey', skey));
     this.#host = apiHost(host) ?? unusable('host is no NAME[:PORT]');
     const program = handleText('progname', progname ?? `pam-duo-ts/${RELEASE}`);
-    this.#userAgent = `${program} (${process.arch}-${process.platform}) libduo/${RELEASE}`;
+    this.#userAgent = userAgent(program);
     this.#proxy = httpProxy === undefined ? undefined : parseProxy(new Secret(httpProxy));
     if (!Number.isFinite(httpsTimeout) || httpsTimeout < 0) unusable('httpsTimeout is no number of seconds');
     this.#timeout = httpsTimeout * 1000;

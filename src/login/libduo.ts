@@ -98,6 +98,8 @@ function settingsOf(
     skey,
     cafile: undefined,
     noverify: !verify,
+    disableCaPinning: false,
+    minTls: 'TLSv1.2',
     httpProxy,
     httpsTimeout,
     ...(authorities === undefined || !verify ? {} : { trust: authoritiesIn(authorities, UNUSABLE) }),

@@ -5,6 +5,7 @@ import { createClient } from '../duo/client.ts';
 import type { Pool } from '../duo/pool.ts';
 import { parseProxy } from '../duo/proxy.ts';
 import { loadTrust, type Trust } from '../duo/trust.ts';
+import { userAgent } from '../duo/user-agent.ts';
 import { systemClock } from '../lib/clock.ts';
 import { RELEASE } from '../lib/release.ts';
 
@@ -12,7 +13,16 @@ import { RELEASE } from '../lib/release.ts';
 export interface DuoSettings
   extends Pick<
     Config,
-    'host' | 'port' | 'ikey' | 'skey' | 'cafile' | 'noverify' | 'httpProxy' | 'httpsTimeout'
+    | 'host'
+    | 'port'
+    | 'ikey'
+    | 'skey'
+    | 'cafile'
+    | 'noverify'
+    | 'disableCaPinning'
+    | 'minTls'
+    | 'httpProxy'
+    | 'httpsTimeout'
   > {
   /** Whom to trust, where that is not cafile's and noverify's to say. */
   readonly trust?: Trust;
@@ -31,7 +41,7 @@ const AGENTS = { pam: 'pam_duo_ts', login_duo: 'login_duo_ts' } as const;
  * @param notify is told of waits that the user should know of
  * @param program on whose behalf
  * @param pool what this process's logins share; absent: this one has all to itself
- * @throws DuoHandleError when cafile or http_proxy can't be used
+ * @throws DuoHandleError when cafile, the system's certificates or http_proxy can't be used
  */
 export async function openDuo(
   settings: DuoSettings,
@@ -41,14 +51,13 @@ export async function openDuo(
 ): Promise<DuoApi> {
   const { ikey, skey, httpsTimeout } = settings;
   const product = typeof program === 'string' ? `${AGENTS[program]}/${RELEASE}` : program.product;
-  const platform = `${process.arch}-${process.platform}`;
   return createClient({
     ...(await serviceOf(settings)),
     ...(pool === undefined ? {} : { pool }),
     ikey,
     skey,
     timeout: httpsTimeout * 1000,
-    userAgent: `${product} (${platform}) libduo/${RELEASE}`,
+    userAgent: userAgent(product, !settings.disableCaPinning),
     clock: systemClock,
     notify,
   });
@@ -56,14 +65,14 @@ export async function openDuo(
 
 /**
  * Connects to the service that the configuration names before anybody logs in, and stays connected.
- * @throws DuoHandleError when cafile or http_proxy can't be used
+ * @throws DuoHandleError when cafile, the system's certificates or http_proxy can't be used
  */
 export async function keepConnected(config: Config, pool: Pool): Promise<void> {
   pool.keep({ ...(await serviceOf(config)), clock: systemClock });
 }
 
 async function serviceOf(settings: DuoSettings) {
-  const { host, port, httpProxy } = settings;
+  const { host, port, minTls, httpProxy } = settings;
   const trust = settings.trust ?? (await loadTrust(settings));
-  return { host, port, trust, ...(httpProxy === undefined ? {} : { proxy: parseProxy(httpProxy) }) };
+  return { host, port, trust, minTls, ...(httpProxy === undefined ? {} : { proxy: parseProxy(httpProxy) }) };
 }

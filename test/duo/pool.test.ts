@@ -114,6 +114,10 @@ test('who trusts otherwise shares nothing', async (t) => {
   const other = clientFor(simulator, { pool, port: middle.port, trust: { kind: 'none' } }).client;
   await other.ping(never);
   t.is(middle.connections, 2);
+  for (const minTls of ['TLSv1.3', 'TLSv1.3', 'TLSv1.2'] as const) {
+    await clientFor(simulator, { pool, port: middle.port, minTls }).client.ping(never);
+  }
+  t.is(middle.connections, 3, 'TLSv1.2 is what counts where nothing is said');
 });
 
 test('a login that is given up takes no connection of others with it', async (t) => {

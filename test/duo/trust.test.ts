@@ -1,6 +1,6 @@
 /** Who may vouch for Duo: the pinned authorities, fact by fact, and what cafile makes of them. */
 import { createHash, X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PeerCertificate } from 'node:tls';
@@ -9,6 +9,7 @@ import { ANCHORS } from '../../src/duo/anchors.ts';
 import { DuoHandleError } from '../../src/duo/errors.ts';
 import { loadTrust, namesHost, pemOf } from '../../src/duo/trust.ts';
 import { makeCertificates } from '../../src/simulator/certificates.ts';
+import { clientFor, never, simulatorFor } from '../lib/service.ts';
 
 /** Duo's announced set of July 2026, written down a second time: CN, last day, SHA-256. */
 const FACTS: readonly [string, string, string][] = [
@@ -94,9 +95,66 @@ test("Duo's anchors are trusted where nothing else is said, and CN alone is no n
   t.is(trust.commonName, undefined);
 });
 
-test('noverify and an empty cafile trust everybody', async (t) => {
-  t.deepEqual(await loadTrust({ cafile: '', noverify: false }), { kind: 'none' });
-  t.deepEqual(await loadTrust({ cafile: '/nowhere', noverify: true }), { kind: 'none' });
+test('noverify trusts everybody, whatever else is said; an empty cafile does not', async (t) => {
+  const none = { kind: 'none' } as const;
+  t.deepEqual(await loadTrust({ cafile: '/nowhere', noverify: true }), none);
+  t.deepEqual(await loadTrust({ cafile: undefined, noverify: true, disableCaPinning: true }), none);
+  await t.throwsAsync(loadTrust({ cafile: '', noverify: false }), { instanceOf: DuoHandleError });
+});
+
+test("disable_ca_pinning trusts the system's first file of certificates that is root's alone", async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'pam-duo-ts-trust-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const owner = process.getuid?.() ?? 0;
+  const paths = ['first', 'second', 'third'].map((name) => join(directory, name));
+  const [first = '', second = '', third = ''] = paths;
+  const load = (uid = owner) =>
+    loadTrust({ cafile: undefined, noverify: false, disableCaPinning: true }, { paths, owner: uid });
+  const refused = (message: string, uid?: number) =>
+    t.throwsAsync(load(uid), { instanceOf: DuoHandleError, message });
+  const authority = async () => (await makeCertificates('good', ['a.test'], [], Date.now())).ca.trim();
+  const [one, two] = [await authority(), await authority()];
+  const pemOfStore = async () => {
+    const trust = await load();
+    return trust.kind === 'authorities' && trust.commonName === undefined ? trust.pem : undefined;
+  };
+  const none = 'disable_ca_pinning found no certificates of the system: ';
+  await refused(`${none}${paths.map((path) => `${path} (ENOENT)`).join(', ')}`);
+
+  writeFileSync(third, `# three\n${two}\n\n# and\n${one}\n`, { mode: 0o644 });
+  t.deepEqual(await pemOfStore(), [two, one]);
+  writeFileSync(second, one, { mode: 0o444 });
+  t.deepEqual(await pemOfStore(), [one]);
+  chmodSync(second, 0o664);
+  t.deepEqual(await pemOfStore(), [two, one]);
+  mkdirSync(first);
+  // A directory of the owner's is no file, and files of somebody else's are not the system's.
+  t.deepEqual(await pemOfStore(), [two, one]);
+  await refused(
+    `${none}${paths.map((path) => `${path} (others than root may write to it)`).join(', ')}`,
+    owner + 1,
+  );
+  chmodSync(second, 0o644);
+  writeFileSync(second, '');
+  await refused(`${second} holds no usable certificates`);
+
+  const simulator = await simulatorFor(t);
+  const [anchor] = ANCHORS.map(({ der }) => pemOf(der));
+  writeFileSync(second, `${anchor}${simulator.ca}`);
+  await clientFor(simulator, { trust: await load() }).client.ping(never);
+  for (const trust of [
+    await loadTrust({ cafile: undefined, noverify: false }),
+    await loadTrust({ cafile: third, noverify: false }),
+  ]) {
+    await t.throwsAsync(clientFor(simulator, { trust }).client.ping(never), {
+      message: /certificate verify failed$/,
+    });
+  }
+  const nameless = await simulatorFor(t, { certificate: 'name-in-cn' });
+  writeFileSync(second, nameless.ca);
+  await t.throwsAsync(clientFor(nameless, { trust: await load() }).client.ping(never), {
+    message: /Certificate name validation failed$/,
+  });
 });
 
 test('cafile replaces the anchors', async (t) => {

@@ -95,7 +95,10 @@ test('DUO_OK: a passcode, and what Duo was told', async (t) => {
   t.like(auth, { call: 'auth', form: { prompt: '100001', async: '1' } });
   t.regex(auth?.form['pushinfo'] ?? '', /(?:^|&)Command=rm%20-rf%20%2F$/);
   t.true(polls.length > 0 && polls.every(({ call }) => call === 'auth_status'));
-  t.regex(ping?.userAgent ?? '', /^gate\/2\.1 \(\S+-linux\) libduo\/\d+\.\d+\.\d+$/);
+  t.regex(
+    ping?.userAgent ?? '',
+    /^gate\/2\.1 \(\S+-linux\) libduo\/\d+\.\d+\.\d+ ca_bundle\/1\.0 \(ca_pinning=enabled\)$/,
+  );
 });
 
 test('DUO_OK: Duo asks for no factor', async (t) => {

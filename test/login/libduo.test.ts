@@ -197,7 +197,10 @@ test.serial('Duo is told what the program said', async (t) => {
   const { calls } = simulator.service;
   const preauth = calls.find(({ call }) => call === 'preauth');
   const auth = calls.find(({ call }) => call === 'auth');
-  t.regex(preauth?.userAgent ?? '', /^example\/1\.0 \(\w+-linux\) libduo\/\d+\.\d+\.\d+$/);
+  t.regex(
+    preauth?.userAgent ?? '',
+    /^example\/1\.0 \(\w+-linux\) libduo\/\d+\.\d+\.\d+ ca_bundle\/1\.0 \(ca_pinning=enabled\)$/,
+  );
   t.is(preauth?.form['username'], 'amy');
   t.is(preauth?.form['ipaddr'], clientIp);
   t.is(preauth?.form['failmode'], 'closed');

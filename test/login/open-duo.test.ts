@@ -2,10 +2,73 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'ava';
+import type { TlsOptions } from 'node:tls';
+import test, { type ExecutionContext } from 'ava';
 import { parseConfig } from '../../src/config/config.ts';
 import { openDuo } from '../../src/login/open-duo.ts';
+import { httpReply, tlsServerFor } from '../lib/raw-server.ts';
 import { never, simulatorFor } from '../lib/service.ts';
+
+/** A service that speaks these versions of TLS, and a login's client for it with these lines. */
+async function serviceWith(t: ExecutionContext, versions: TlsOptions) {
+  const directory = mkdtempSync(join(tmpdir(), 'pam-duo-ts-tls-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const cafile = join(directory, 'ca.pem');
+  const server = await tlsServerFor(
+    t,
+    (socket) => socket.write(httpReply('{"stat":"OK","response":{"time":1767225600}}')),
+    versions,
+  );
+  writeFileSync(cafile, server.ca);
+  const open = async (lines: string) => {
+    const base = `host = localhost:${server.port}\nikey = DI\nskey = never-to-be-seen\n`;
+    const parsed = parseConfig(`${base}${lines.replace('CA', cafile)}\n`, { path: 'F', program: 'pam' });
+    if (!parsed.ok) throw new Error(parsed.notices.map(({ text }) => text).join());
+    const duo = await openDuo(parsed.config, () => {}, 'pam');
+    t.teardown(() => duo.close());
+    return duo;
+  };
+  return { server, open };
+}
+
+test('min_tls = 1.3 refuses a server that speaks TLS 1.2 alone, and min_tls = 1.2 does not', async (t) => {
+  const old = await serviceWith(t, { maxVersion: 'TLSv1.2' });
+  await t.throwsAsync((await old.open('cafile = CA\nmin_tls = 1.3')).ping(never), {
+    code: 'ERR_DUO_CONNECTION',
+    message: /: SSL handshake failed \(.*protocol version\)$/,
+  });
+  t.deepEqual(old.server.requests, []);
+  await (await old.open('cafile = CA\nmin_tls = TLSv1.2')).ping(never);
+  const modern = await serviceWith(t, { minVersion: 'TLSv1.3' });
+  await (await modern.open('cafile = CA\nmin_tls = 1.3')).ping(never);
+});
+
+test('TLS 1.1 is never spoken', async (t) => {
+  const ancient = await serviceWith(t, {
+    minVersion: 'TLSv1',
+    maxVersion: 'TLSv1.1',
+    ciphers: 'DEFAULT:@SECLEVEL=0',
+  });
+  for (const lines of ['cafile = CA', 'noverify = yes', 'cafile = CA\nmin_tls = 1.2']) {
+    await t.throwsAsync((await ancient.open(lines)).ping(never), { message: /: SSL handshake failed \(/ });
+  }
+});
+
+test('Duo is told whether its authorities are the ones that are trusted', async (t) => {
+  for (const [lines, pinning] of [
+    ['noverify = yes', 'enabled'],
+    ['cafile = CA', 'enabled'],
+    ['noverify = yes\ndisable_ca_pinning = yes', 'disabled'],
+  ]) {
+    const { server, open } = await serviceWith(t, {});
+    await (await open(lines ?? '')).ping(never);
+    const [, agent] = /^User-Agent: (.*)$/im.exec(server.requests[0] ?? '') ?? [];
+    t.regex(
+      agent ?? '',
+      new RegExp(`^pam_duo_ts/\\S+ \\(\\S+\\) libduo/\\S+ ca_bundle/1\\.0 \\(ca_pinning=${pinning}\\)$`),
+    );
+  }
+});
 
 for (const [program, name] of [
   ['pam', 'pam_duo_ts'],
@@ -25,7 +88,8 @@ for (const [program, name] of [
       return duo;
     };
     await (await open()).ping(never);
-    const agent = /^(\w+)\/\d+\.\d+\.\d+\S* \(\w+-linux\) libduo\/\d+\.\d+\.\d+\S*$/;
+    const agent =
+      /^(\w+)\/\d+\.\d+\.\d+\S* \(\w+-linux\) libduo\/\d+\.\d+\.\d+\S* ca_bundle\/1\.0 \(ca_pinning=enabled\)$/;
     t.is(agent.exec(simulator.service.calls[0]?.userAgent ?? '')?.[1], name);
     t.is(
       (await (await open()).preauth({ username: 'bob', failmode: 'open', verifiedPush: false }, never))

@@ -1,0 +1,13 @@
+/** How a program presents itself to Duo. */
+import { RELEASE } from '../lib/release.ts';
+
+/**
+ * The value of User-Agent, in the form of Duo's own clients.
+ * @param product `PROGRAM/VERSION`
+ * @param caPinning false when the system's authorities take the place of Duo's
+ */
+export function userAgent(product: string, caPinning = true): string {
+  const platform = `${process.arch}-${process.platform}`;
+  const pinning = `ca_bundle/1.0 (ca_pinning=${caPinning ? 'enabled' : 'disabled'})`;
+  return `${product} (${platform}) libduo/${RELEASE} ${pinning}`;
+}
