@@ -3,7 +3,7 @@ import { Channel, Priority } from '../bridge/messages.ts';
 import type { Secret } from '../lib/secret.ts';
 import type { GroupList } from './groups.ts';
 import { readIni } from './ini.ts';
-import { defaults, InvalidValue, options, type Settings } from './options.ts';
+import { DenyingValue, defaults, InvalidValue, options, type Settings } from './options.ts';
 
 /** Everything pam_duo.conf(5) and login_duo.conf(5) can say. */
 export interface Config {
@@ -12,7 +12,7 @@ export interface Config {
   readonly port: number;
   readonly ikey: string;
   readonly skey: Secret;
-  /** PEM file of certificate authorities that replaces Duo's; empty: no verification; undefined: Duo's own. */
+  /** Absolute path of a PEM file of certificate authorities that replaces Duo's; undefined: Duo's own. */
   readonly cafile: string | undefined;
   readonly noverify: boolean;
   /** The system's certificate authorities replace Duo's. Not together with cafile; noverify comes before it. */
@@ -55,8 +55,15 @@ export interface Notice {
 
 export type ParsedConfig =
   | { readonly ok: true; readonly config: Config; readonly notices: readonly Notice[] }
-  /** The content can't be used; `failmode` is what the file says of it, wherever it says so. */
-  | { readonly ok: false; readonly failmode: Failmode; readonly notices: readonly Notice[] };
+  | {
+      /** The content can't be used. */
+      readonly ok: false;
+      /** The login is denied, whatever failmode says. */
+      readonly denies: boolean;
+      /** What the file says of it, wherever it says so. */
+      readonly failmode: Failmode;
+      readonly notices: readonly Notice[];
+    };
 
 export interface ConfigSource {
   /** Where the text came from, for messages. */
@@ -78,30 +85,44 @@ export function parseConfig(text: string, { path, program }: ConfigSource): Pars
   const entries = [...readIni(text)];
   const secrets = entries.flatMap(({ name = '', value }) => (SECRETS.has(name) ? [value] : []));
   let firstError: number | undefined;
+  let denies = false;
   for (const { line, name, value } of entries) {
+    const option = options.get(name ?? '');
+    if (option === undefined && name) {
+      const shown = repeatable(name, secrets);
+      say(Priority.warning, `Unknown option '${shown}' in ${path}, line ${line}; it is ignored`);
+      continue;
+    }
     try {
-      const option = options.get(name ?? '');
       if (option === undefined) throw new InvalidValue();
       const notice = option(settings, value);
       if (notice !== undefined) say(Priority.error, notice);
     } catch (error) {
       if (!(error instanceof InvalidValue)) throw error;
       firstError ??= line;
+      denies ||= error instanceof DenyingValue;
       if (error.message !== '') {
         const message = error.message.replaceAll(`'${value}'`, () => `'${repeatable(value, secrets)}'`);
-        say(Priority.error, message, Channel.stderr);
+        // What denies every login must be found in the log.
+        if (error instanceof DenyingValue) complain(message);
+        else say(Priority.error, message, Channel.stderr);
       }
       if (name === undefined) continue;
-      const option = program === 'pam' ? 'pam_duo' : 'login_duo';
-      complain(`Invalid ${option} option: '${repeatable(name, secrets)}'`);
+      complain(`Invalid ${program === 'pam' ? 'pam_duo' : 'login_duo'} option: '${name}'`);
     }
   }
-  const failed: ParsedConfig = { ok: false, failmode: failmodeOf(text, settings), notices };
-  if (firstError !== undefined) {
-    complain(`Parse error in ${path}, line ${firstError}`);
-    return failed;
-  }
   const { host, ikey, skey } = settings;
+  // A file whose writing was cut short looks like this, and says nothing that could let anybody in.
+  const empty = host === '' && ikey === '' && skey === undefined;
+  const failmode = failmodeOf(text, settings);
+  const failed: ParsedConfig = { ok: false, denies: denies || empty, failmode, notices };
+  if (firstError !== undefined) complain(`Parse error in ${path}, line ${firstError}`);
+  if (empty) {
+    complain(
+      `Missing host, ikey, or skey in ${path}; none of them is set, so every login is denied: restore the file or set them`,
+    );
+  }
+  if (firstError !== undefined || empty) return failed;
   if (host === '' || ikey === '' || skey === undefined) {
     complain(`Missing host, ikey, or skey in ${path}`);
     return failed;

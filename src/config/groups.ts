@@ -10,10 +10,13 @@ export interface GroupPattern {
 export type GroupList = readonly GroupPattern[];
 
 /**
+ * A value that begins with `;` is a comment: read as names of groups, it would spare everybody else the second factor.
+ *
  * Splits at white space (`\ ` is a space in a name), then at commas. Patterns that are empty match nobody and are left
  * out, and so are lists of nothing else: a stray comma must not be a list that spares everybody the second factor.
  */
 export function parseGroups(value: string): GroupList[] {
+  if (value.startsWith(';')) return [];
   return (value.match(/(?:\\.|\S)+/gs) ?? [])
     .map((list) =>
       list

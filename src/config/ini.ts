@@ -42,10 +42,11 @@ export function* readIni(text: string): Generator<Entry> {
   }
 }
 
-/** A value without the comment behind it: `;` after white space begins one. */
-function uncommented(value: string): string {
+/** A value without the comment behind it: `;` after white space begins one, but the first character is always the value's. */
+function uncommented(raw: string): string {
+  const value = trim(raw);
   const comment = value.search(/[ \t\v\f\r];/);
-  return trim(comment < 0 ? value : value.slice(0, comment));
+  return comment < 0 ? value : trim(value.slice(0, comment));
 }
 
 /** White space as C has it: a byte of a secret may be one that Unicode calls a space. */

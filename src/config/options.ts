@@ -17,6 +17,9 @@ export class InvalidValue extends Error {
   override readonly name = 'InvalidValue';
 }
 
+/** The value can't be used, and the login must be denied whatever failmode says. */
+export class DenyingValue extends InvalidValue {}
+
 /** Reads one value into the settings; returns a line for the log where the option has something to say. */
 type Option = (settings: Settings, value: string) => string | undefined;
 
@@ -76,7 +79,7 @@ export const options: ReadonlyMap<string, Option> = new Map<string, Option>([
   ['host', set(readHost)],
   ['ikey', set((value) => ({ ikey: value }))],
   ['skey', set((value) => ({ skey: value === '' ? undefined : new Secret(value) }))],
-  ['cafile', set((value) => ({ cafile: value }))],
+  ['cafile', set(readCafile)],
   ['disable_ca_pinning', flag('disableCaPinning')],
   ['min_tls', set(readMinTls)],
   ['http_proxy', set((value) => ({ httpProxy: value === '' ? undefined : new Secret(value) }))],
@@ -124,6 +127,12 @@ function readHost(value: string): Partial<Settings> {
   const place = parseHost(value);
   if (place === undefined) throw new InvalidValue(`Invalid host: '${value}'`);
   return place;
+}
+
+/** The directory that a relative path begins in is chosen by the caller of a setuid host, such as su. */
+function readCafile(value: string): Partial<Settings> {
+  if (!value.startsWith('/')) throw new DenyingValue(`Invalid cafile: '${value}' (must be an absolute path)`);
+  return { cafile: value };
 }
 
 function readMinTls(value: string): Partial<Settings> {

@@ -50,6 +50,7 @@ export interface LoginTools {
   readonly clock?: Clock;
 }
 
+/** The sentence of Duo's client, whole, since programs read the log: an empty cafile is an error here. */
 const NOVERIFY =
   'TLS certificate verification is disabled (noverify is set, or cafile is empty); ' +
   'whoever can answer in place of Duo can let anybody in';
@@ -120,11 +121,14 @@ class ConfiguredLogin {
 
   async #run(): Promise<Verdict> {
     const { config } = this.#facts;
-    if (config === undefined) return this.#withoutConfig();
+    if (config === undefined) {
+      return this.#deniedByConfig(DuoCode.libError, 'the host brought no configuration');
+    }
     const parsed = parseConfig(config.text, { path: config.path, program: this.#manner.program });
     this.#notices(parsed.notices);
     if (!parsed.ok) {
       const error = `the configuration in ${config.path} can't be used`;
+      if (parsed.denies) return this.#deniedByConfig(DuoCode.clientError, error);
       return this.#rule(failmodeRuling(parsed.failmode, DuoCode.clientError), 'config', error);
     }
     const verdict = await this.#withConfig(parsed.config);
@@ -132,10 +136,9 @@ class ConfiguredLogin {
     return motd ? { ...verdict, motd } : verdict;
   }
 
-  #withoutConfig(): Verdict {
-    const error = 'the host brought no configuration';
+  #deniedByConfig(code: DuoCode, error: string): Verdict {
     this.#log(Priority.error, 'Error in Duo login', error);
-    return { outcome: Outcome.serviceError, code: DuoCode.libError, stage: 'config', error };
+    return { outcome: Outcome.serviceError, code, stage: 'config', error };
   }
 
   async #withConfig(config: Config): Promise<Verdict> {
@@ -165,7 +168,7 @@ class ConfiguredLogin {
     }
     // A name that the host chose leaves nothing to say about the one that GECOS gave.
     if (duoUser === undefined) this.#notices(identity.notices);
-    if (config.noverify || config.cafile === '') this.#host.log(Priority.warning, NOVERIFY);
+    if (config.noverify) this.#host.log(Priority.warning, NOVERIFY);
     return this.#withDuo(config);
   }
 

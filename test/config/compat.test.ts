@@ -34,6 +34,8 @@ test('defaults', (t) => {
     skey: 'never-to-be-seen',
     cafile: undefined,
     noverify: false,
+    disableCaPinning: false,
+    minTls: 'TLSv1.2',
     httpProxy: undefined,
     groups: [],
     failmode: 'safe',
@@ -60,6 +62,7 @@ test('a configuration can not be changed', (t) => {
 const FLAGS: Readonly<Record<string, keyof Config>> = {
   pushinfo: 'pushinfo',
   noverify: 'noverify',
+  disable_ca_pinning: 'disableCaPinning',
   autopush: 'autopush',
   verified_push: 'verifiedPush',
   accept_env_factor: 'acceptEnvFactor',
@@ -87,8 +90,8 @@ const OPTIONS: readonly [string, Partial<Read>][] = [
   ['ikey = A\nikey = B', { ikey: 'B' }],
   ['skey = A\nskey = B', { skey: 'B' }],
   ['cafile = /etc/ca.pem', { cafile: '/etc/ca.pem' }],
-  ['cafile =', { cafile: '' }],
-  ['cafile = a\ncafile = b', { cafile: 'b' }],
+  ['cafile = /a\ncafile = /b', { cafile: '/b' }],
+  ['min_tls = 1.3', { minTls: 'TLSv1.3' }],
   ['http_proxy = http://u:p@proxy.test:3128/', { httpProxy: 'http://u:p@proxy.test:3128/' }],
   ['http_proxy =', { httpProxy: undefined }],
   ['failmode = safe', { failmode: 'safe' }],
@@ -108,6 +111,7 @@ const OPTIONS: readonly [string, Partial<Read>][] = [
   ['https_timeout = -1', { httpsTimeout: 0 }],
   ['gecos_delim = /', { gecosDelim: '/' }],
   ['gecos_delim =;', { gecosDelim: ';' }],
+  ['gecos_delim = ;', { gecosDelim: ';' }],
   ['gecos_username_pos = 1', { gecosUsernamePos: 1 }],
   ['gecos_username_pos = 12', { gecosUsernamePos: 12 }],
 ];
@@ -126,6 +130,8 @@ const GROUPS: readonly [string, Read['groups']][] = [
   ['groups = a\n  b,c\n\td', [list('a'), list('b', 'c'), list('d')]],
   ['groups =', []],
   ['groups = , ! ,!', []],
+  ['groups = ; wheel', []],
+  ['groups = a\ngroups = ;b', [list('a')]],
   ['groups = a,,b', [list('a', 'b')]],
 ];
 for (const [lines, expected] of GROUPS) {
@@ -150,6 +156,7 @@ const FORMS: readonly [string, string, Partial<Read>][] = [
   ['a tab before the comment', 'ikey = X\t;remark', { ikey: 'X' }],
   ['a semicolon without white space', 'ikey = X;Y', { ikey: 'X;Y' }],
   ['a semicolon right behind the equals sign', 'ikey =;Y', { ikey: ';Y' }],
+  ['a semicolon that begins the value', 'ikey = ; Y ; Z', { ikey: '; Y' }],
   ['a hash is no comment behind a value', 'ikey = X # Y', { ikey: 'X # Y' }],
   ['an equals sign in the value', 'ikey = a=b:c', { ikey: 'a=b:c' }],
   ['comment lines', '; ikey = A\n# ikey = B\n  ; ikey = C\n\t# D', { ikey: 'DI1' }],
@@ -177,7 +184,7 @@ test('form: a byte order mark, and a first line that is indented', (t) => {
 
 /** Every sentence, in its order, where lines 1 to 4 are those of BASE. `P` is the program's name, `C` its channel. */
 const SENTENCES: readonly [string, readonly string[]][] = [
-  ['nonsense = 1', ["C Invalid P option: 'nonsense'", 'C Parse error in F, line 5']],
+  ['nonsense = 1', ["[4] Unknown option 'nonsense' in F, line 5; it is ignored"]],
   ['nonsense', ['C Parse error in F, line 5']],
   ['[duo', ['C Parse error in F, line 5']],
   ['[duo ;]', ['C Parse error in F, line 5']],
@@ -185,7 +192,10 @@ const SENTENCES: readonly [string, readonly string[]][] = [
   ['= x', ["C Invalid P option: ''", 'C Parse error in F, line 5']],
   [
     '\n; x\nx = 1\n\ny = 2',
-    ["C Invalid P option: 'x'", "C Invalid P option: 'y'", 'C Parse error in F, line 7'],
+    [
+      "[4] Unknown option 'x' in F, line 7; it is ignored",
+      "[4] Unknown option 'y' in F, line 9; it is ignored",
+    ],
   ],
   [
     'gecos_delim = ab',
@@ -196,9 +206,9 @@ const SENTENCES: readonly [string, readonly string[]][] = [
     ],
   ],
   [
-    'gecos_delim = ;',
+    'gecos_delim = ; x',
     [
-      "Invalid character option length. Character fields must be 1 character long: ''",
+      "Invalid character option length. Character fields must be 1 character long: '; x'",
       "C Invalid P option: 'gecos_delim'",
       'C Parse error in F, line 5',
     ],
@@ -227,6 +237,22 @@ const SENTENCES: readonly [string, readonly string[]][] = [
     'host = duo.example.test:0',
     ["Invalid host: 'duo.example.test:0'", "C Invalid P option: 'host'", 'C Parse error in F, line 5'],
   ],
+  [
+    'min_tls = 1.1',
+    [
+      "Invalid min_tls: '1.1' (must be 1.2 or 1.3)",
+      "C Invalid P option: 'min_tls'",
+      'C Parse error in F, line 5',
+    ],
+  ],
+  ...['', 'ca.pem'].map((value): [string, string[]] => [
+    `cafile = ${value}`,
+    [
+      `C Invalid cafile: '${value}' (must be an absolute path)`,
+      "C Invalid P option: 'cafile'",
+      'C Parse error in F, line 5',
+    ],
+  ]),
   ['host =', ['C Missing host, ikey, or skey in F']],
   ['ikey =', ['C Missing host, ikey, or skey in F']],
   ['skey =', ['C Missing host, ikey, or skey in F']],
@@ -259,25 +285,27 @@ for (const [lines, sentences] of SENTENCES) {
 }
 
 test('an empty file lacks everything', (t) => {
-  t.deepEqual(said('', PAM), ['[3] Missing host, ikey, or skey in /etc/duo/pam_duo.conf']);
+  t.deepEqual(said('', PAM), [
+    '[3] Missing host, ikey, or skey in /etc/duo/pam_duo.conf; none of them is set, so every login is denied: restore the file or set them',
+  ]);
 });
 
 const FAILMODES: readonly [string, 'safe' | 'secure'][] = [
-  ['nonsense = 1', 'safe'],
-  ['nonsense = 1\nfailmode = secure', 'secure'],
-  ['failmode = secure\nnonsense = 1', 'secure'],
+  ['nonsense', 'safe'],
+  ['nonsense\nfailmode = secure', 'secure'],
+  ['failmode = secure\nnonsense', 'secure'],
   ['failmode = secure\n[broken', 'secure'],
   ['[broken\n\n[other]\nfailmode = secure', 'secure'],
   ['failmode = secure\nautopush = yes\nverified_push = yes', 'secure'],
   ['skey =\nfailmode = secure', 'secure'],
-  ['failmode = secure\nfailmode = safe\nnonsense = 1', 'safe'],
+  ['failmode = secure\nfailmode = safe\nnonsense', 'safe'],
   ['failmode = sfe', 'secure'],
   ['failmode = secure\nfailmode = sfe', 'secure'],
   ['failmode = sfe\nfailmode = safe', 'safe'],
   ['host = x\n  failmode = secure', 'secure'],
   ['host = x\n\tfailmode: sfe', 'secure'],
   ['host = x\n  failmode = safe', 'safe'],
-  ['; failmode = secure\nnonsense = 1', 'safe'],
+  ['; failmode = secure\nnonsense', 'safe'],
 ];
 for (const [lines, failmode] of FAILMODES) {
   test(`a file that can't be used, with ${JSON.stringify(lines)}, has failmode ${failmode}`, (t) => {

@@ -36,7 +36,7 @@ test('a configuration is frozen', (t) => {
 
 for (const missing of ['host', 'ikey', 'skey']) {
   test(`without ${missing} nothing works`, (t) => {
-    const without = BASE.replace(new RegExp(`^${missing} = `, 'm'), `${missing} = ; `);
+    const without = BASE.replace(new RegExp(`^${missing} = .*`, 'm'), `${missing} =`);
     for (const text of [BASE.replace(new RegExp(`^${missing}.*\n`, 'm'), ''), without]) {
       const parsed = pam(text);
       t.false(parsed.ok);
@@ -45,15 +45,82 @@ for (const missing of ['host', 'ikey', 'skey']) {
   });
 }
 
-test('an option that nobody knows is said with its line', (t) => {
-  const parsed = pam(`${BASE}nosuch = 1\nother = 2\n`);
-  t.false(parsed.ok);
-  t.deepEqual(said(parsed), [
-    "[3] Invalid pam_duo option: 'nosuch'",
-    "[3] Invalid pam_duo option: 'other'",
-    `[3] Parse error in ${path}, line 5`,
-  ]);
+test('an option that is not known is said with its line, and the rest of the file holds', (t) => {
+  for (const program of ['pam', 'login_duo'] as const) {
+    const parsed = parseConfig(`${BASE}nosuch = 1\nother = 2\nprompts = 2\n`, { path, program });
+    t.true(parsed.ok && parsed.config.prompts === 2);
+    t.deepEqual(said(parsed), [
+      `[4] Unknown option 'nosuch' in ${path}, line 5; it is ignored`,
+      `[4] Unknown option 'other' in ${path}, line 6; it is ignored`,
+    ]);
+  }
 });
+
+test('an option that is not known never repeats a secret', (t) => {
+  const key = 'Zh5eGmUq9zpfQnyUIu5OL9iWoMMv5ZNmk3zLJ4Ep';
+  for (const line of [
+    `${key} = x`,
+    `sekey = ${key}`,
+    `never-to-be-seen = x`,
+    'user:never-to-be-seen@proxy = x',
+  ]) {
+    const all = said(pam(`${BASE}${line}\n`)).join();
+    t.regex(all, /^\[4\] Unknown option '.*' in .*, line 5; it is ignored$/);
+    t.false(all.includes(key) || all.includes('never-to-be-seen'), line);
+  }
+});
+
+test('disable_ca_pinning and cafile exclude each other', (t) => {
+  const lines = 'disable_ca_pinning = yes\ncafile = /etc/duo/ca.pem\n';
+  for (const text of [lines, `noverify = yes\n${lines}`]) {
+    const parsed = pam(`${BASE}${text}`);
+    t.like(parsed, { ok: false, denies: false, failmode: 'safe' });
+    t.deepEqual(said(parsed), [`[3] disable_ca_pinning and cafile cannot both be set in ${path}`]);
+  }
+  t.true(pam(`${BASE}${lines.replace('yes', 'no')}`).ok);
+  t.true(pam(`${BASE}disable_ca_pinning = yes\nnoverify = yes\n`).ok);
+});
+
+test('a cafile that is empty or relative denies, and the log says why', (t) => {
+  for (const value of ['', 'ca.pem', '; /etc/duo/ca.pem']) {
+    for (const failmode of ['safe', 'secure']) {
+      const parsed = pam(`${BASE}cafile = ${value}\nfailmode = ${failmode}\n`);
+      t.like(parsed, { ok: false, denies: true });
+      t.deepEqual(said(parsed), [
+        `[3] Invalid cafile: '${value}' (must be an absolute path)`,
+        "[3] Invalid pam_duo option: 'cafile'",
+        `[3] Parse error in ${path}, line 5`,
+      ]);
+    }
+  }
+});
+
+for (const [name, text, denies] of [
+  ['nothing', '', true],
+  ['blank lines', '\n \n\t\r\n', true],
+  ['a section', '[duo]\n', true],
+  ['comments', '; host = x\n# ikey = y\n', true],
+  ['a byte order mark', '\ufeff', true],
+  ['other options', '[duo]\nfailmode = safe\nprompts = 1\n', true],
+  ['options that are not known', 'nosuch = 1\n', true],
+  ['empty values', 'host =\nikey =\nskey =\nfailmode = safe\n', true],
+  ['the beginning of a section', '[du', true],
+  ['the beginning of a setting', '[duo]\nho', true],
+  ['a host', '[duo]\nhost = x', false],
+  ['an ikey', 'ikey = x', false],
+  ['an skey', 'skey = x\nnonsense', false],
+] as const) {
+  test(`a file of ${name} ${denies ? 'denies' : 'leaves it to failmode'}`, (t) => {
+    const parsed = pam(text);
+    t.like(parsed, { ok: false, denies, failmode: 'safe' });
+    t.is(
+      said(parsed).includes(
+        `[3] Missing host, ikey, or skey in ${path}; none of them is set, so every login is denied: restore the file or set them`,
+      ),
+      denies,
+    );
+  });
+}
 
 test('autopush and verified_push exclude each other', (t) => {
   const parsed = pam(`${BASE}autopush = yes\nverified_push = yes\n`);
@@ -68,10 +135,10 @@ test('what is deprecated works, and is said', (t) => {
 });
 
 for (const [name, lines, failmode] of [
-  ['nothing', 'nosuch = 1', 'safe'],
-  ['safe', 'failmode = safe\nnosuch = 1', 'safe'],
-  ['secure, before the mistake', 'failmode = secure\nnosuch = 1', 'secure'],
-  ['secure, behind the mistake', 'nosuch = 1\nfailmode = secure', 'secure'],
+  ['nothing', 'nosuch', 'safe'],
+  ['safe', 'failmode = safe\nnosuch', 'safe'],
+  ['secure, before the mistake', 'failmode = secure\nnosuch', 'secure'],
+  ['secure, behind the mistake', 'nosuch\nfailmode = secure', 'secure'],
   ['something else', 'failmode = sfae', 'secure'],
   ['something else, and a host that is none', 'failmode = Secure\nhost = a b', 'secure'],
 ] as const) {

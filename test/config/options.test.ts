@@ -22,7 +22,7 @@ test('every flag is off until it says yes', (t) => {
   const names = Object.entries(defaults())
     .filter(([, value]) => typeof value === 'boolean')
     .map(([name]) => name);
-  t.is(names.length, 8);
+  t.is(names.length, 9);
   for (const name of names) {
     const option = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     const read = (value: string) => Reflect.get(set([option, value]), name);
@@ -57,6 +57,27 @@ const invalid: readonly [string, string][] = [
   ['host', 'two hosts'],
   ['failmode', 'Safe'],
   ['failmode', ''],
+  ['cafile', ''],
+  ['cafile', 'ca.pem'],
+  ['cafile', './ca.pem'],
+  ['cafile', '; comment'],
+  ...[
+    '',
+    '1',
+    '1.0',
+    '1.1',
+    '1.4',
+    '1.20',
+    '1.2 ',
+    '1x3',
+    'TLSv1',
+    'TLSv1.1',
+    'SSLv3',
+    'TLS 1.2',
+    'yes',
+    '2',
+    '13',
+  ].map((version): [string, string] => ['min_tls', version]),
   ['gecos_delim', ''],
   ['gecos_delim', ',,'],
   ['gecos_delim', ':'],
@@ -71,6 +92,16 @@ for (const [name, value] of invalid) {
   test(`invalid: ${name} = ${JSON.stringify(value.slice(0, 30))}`, (t) => {
     t.throws(() => set([name, value]), { instanceOf: InvalidValue });
   });
+}
+
+for (const [value, version] of [
+  ['1.2', 'TLSv1.2'],
+  ['1.3', 'TLSv1.3'],
+  ['TLSv1.2', 'TLSv1.2'],
+  ['TLSv1.3', 'TLSv1.3'],
+  ['tlsv1.3', 'TLSv1.3'],
+] as const) {
+  test(`min_tls = ${value}`, (t) => t.is(set(['min_tls', value]).minTls, version));
 }
 
 test('a failmode that is neither is no reason to let everybody in', (t) => {

@@ -1,10 +1,20 @@
 /** The module's arguments, its configuration as root reads it, and where its sentences go. */
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import { PamCode } from '../../src/unix/unix.ts';
-import { addConfig, SystemLog, setUp, startDuo } from './machine.ts';
+import { addConfig, SystemLog, setUp, startDuo, writeConfig } from './machine.ts';
 
 const STACKS = '/tmp/stacks';
 const CONFIG = '/etc/duo/pam_duo.conf';
@@ -66,6 +76,55 @@ test('what is wrong with a configuration is plain on standard error, and then in
   await log.line(
     /Failsecure Duo login for 'alice': the configuration in \/etc\/duo\/pam_duo\.conf can't be used/,
   );
+});
+
+const STORE = '/etc/ssl/certs/ca-certificates.crt';
+
+test("disable_ca_pinning trusts the system's authorities, and without it they count for nothing", async (t) => {
+  copyFileSync(STORE, `${STORE}.saved`);
+  t.teardown(() => renameSync(`${STORE}.saved`, STORE));
+  const text = readFileSync(CONFIG, 'utf8').replace(/^cafile.*\n/m, 'failmode = secure\n');
+  const line = 'auth required pam_duo_ts.so debug';
+  const untrusted = /Failsecure Duo login for 'alice': .*certificate verify failed\n$/;
+
+  writeConfig(`${text}disable_ca_pinning = yes\n`);
+  t.regex((await login(line)).stderr, untrusted);
+  appendFileSync(STORE, duo.ca);
+  t.deepEqual(await login(line), {
+    code: PamCode.PAM_SUCCESS,
+    stderr: "[6] Successful Duo login for 'alice'\n",
+  });
+  t.regex(duo.service.calls.at(-1)?.userAgent ?? '', / ca_bundle\/1\.0 \(ca_pinning=disabled\)$/);
+  writeConfig(text);
+  t.regex((await login(line)).stderr, untrusted);
+
+  writeConfig(`${text}disable_ca_pinning = yes\n`);
+  chownSync(STORE, 1, 0);
+  const { code, stderr } = await login(line);
+  t.is(code, PamCode.PAM_SERVICE_ERR);
+  t.regex(stderr, /Couldn't open Duo API handle for 'alice': disable_ca_pinning found no certificates/);
+});
+
+test('a configuration that is empty denies, failmode or not', async (t) => {
+  for (const text of ['', '\n; nothing\n', '[duo]\nhost =\nikey =\nskey =\nfailmode = safe\n']) {
+    writeConfig(text);
+    const { code, stderr } = await login('auth required pam_duo_ts.so debug');
+    t.is(code, PamCode.PAM_SERVICE_ERR);
+    t.is(
+      stderr,
+      `[3] Missing host, ikey, or skey in ${CONFIG}; none of them is set, so every login is denied: restore the file or set them\n` +
+        `[3] Error in Duo login for 'alice': the configuration in ${CONFIG} can't be used\n`,
+    );
+  }
+  t.deepEqual(duo.service.calls, []);
+});
+
+test('a cafile of the working directory is not read', async (t) => {
+  addConfig('cafile = etc/duo/ca.pem');
+  const { code, stderr } = await login('auth required pam_duo_ts.so debug');
+  t.is(code, PamCode.PAM_SERVICE_ERR);
+  t.regex(stderr, /^\[3\] Invalid cafile: 'etc\/duo\/ca\.pem' \(must be an absolute path\)$/m);
+  t.deepEqual(duo.service.calls, []);
 });
 
 const UNUSABLE: readonly [string, () => void, RegExp][] = [

@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import { makeCertificates } from '../../src/simulator/certificates.ts';
 
-interface Teardown {
+export interface Teardown {
   teardown(end: () => void): void;
 }
 

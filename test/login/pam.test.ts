@@ -474,9 +474,9 @@ test('a factor that only login_duo may bring is not used', async (t) => {
 });
 
 for (const [name, text, outcome] of [
-  ['safe', 'failmode = safe\nnonsense = 1', Outcome.pass],
-  ['secure, said before the mistake', 'failmode = secure\nnonsense = 1', Outcome.serviceError],
-  ['secure, said behind the mistake', 'nonsense = 1\nfailmode = secure', Outcome.serviceError],
+  ['safe', 'failmode = safe\nnonsense', Outcome.pass],
+  ['secure, said before the mistake', 'failmode = secure\nnonsense', Outcome.serviceError],
+  ['secure, said behind the mistake', 'nonsense\nfailmode = secure', Outcome.serviceError],
   ['neither', 'failmode = sfae', Outcome.serviceError],
 ] as const) {
   test(`a configuration that can't be used, failmode ${name}`, async (t) => {
@@ -495,10 +495,28 @@ test('an application that cannot be opened lets nobody in', async (t) => {
   t.regex(log[0] ?? '', /^\[3\] .*Couldn't open Duo API handle.*: .*cafile/);
 });
 
-for (const config of ['noverify = yes', 'cafile =']) {
-  test(`'${config}' is warned of at each login`, async (t) => {
-    const { log } = await tell(t, { config }, right);
-    t.regex(log[0] ?? '', /^\[4\] TLS certificate verification is disabled/);
+test('noverify is warned of at each login', async (t) => {
+  const { log } = await tell(t, { config: 'noverify = yes' }, right);
+  t.regex(log[0] ?? '', /^\[4\] TLS certificate verification is disabled/);
+});
+
+test('an option that is not known is warned of at each login, and Duo is asked', async (t) => {
+  const { verdict, log } = await tell(t, { config: 'nosuch = 1' }, right);
+  t.is(verdict.outcome, Outcome.pass);
+  t.is(log[0], "[4] Unknown option 'nosuch' in /etc/duo/pam_duo.conf, line 5; it is ignored");
+});
+
+for (const failmode of ['safe', 'secure']) {
+  test(`a configuration that denies does, with failmode = ${failmode}`, async (t) => {
+    for (const config of ['cafile =', 'cafile = ca.pem', 'host =\nikey =\nskey =']) {
+      const scene = { config: `${config}\nfailmode = ${failmode}`, openDuo: () => t.fail('Duo was opened') };
+      const { verdict, log } = await tell(t, scene, []);
+      t.like(verdict, { outcome: Outcome.serviceError, code: DuoCode.clientError, stage: 'config' });
+      t.is(
+        log.at(-1),
+        "[3] Error in Duo login for 'alice': the configuration in /etc/duo/pam_duo.conf can't be used",
+      );
+    }
   });
 }
 

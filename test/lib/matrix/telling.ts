@@ -260,14 +260,24 @@ const BAD_CONFIG = "the configuration's content can't be used";
 const NO_PROXY = new DuoHandleError("Couldn't open Duo API handle: http_proxy is no http proxy");
 
 export const EARLY: readonly Early[] = [
-  { what: `${BAD_CONFIG}, failmode = safe`, facts: facts(['nonsense=1', 'failmode=safe']), must: 'SUCCESS' },
-  { what: `${BAD_CONFIG}, no failmode`, facts: facts(['nonsense=1']), must: 'SUCCESS' },
+  { what: `${BAD_CONFIG}, failmode = safe`, facts: facts(['nonsense', 'failmode=safe']), must: 'SUCCESS' },
+  { what: `${BAD_CONFIG}, no failmode`, facts: facts(['nonsense']), must: 'SUCCESS' },
   {
     what: `${BAD_CONFIG}, failmode = secure`,
-    facts: facts(['nonsense=1', 'failmode=secure']),
+    facts: facts(['nonsense', 'failmode=secure']),
     must: 'SERVICE_ERR',
   },
   { what: 'failmode is neither safe nor secure', facts: facts(['failmode=sure']), must: 'SERVICE_ERR' },
+  {
+    what: 'cafile is empty or relative, failmode = safe',
+    facts: facts(['cafile=ca.pem', 'failmode=safe']),
+    must: 'SERVICE_ERR',
+  },
+  {
+    what: 'host, ikey and skey are all missing, failmode = safe',
+    facts: facts(['host=', 'ikey=', 'skey=', 'failmode=safe']),
+    must: 'SERVICE_ERR',
+  },
   { what: 'the host brings no configuration', facts: FACTS, must: 'SERVICE_ERR' },
   { what: 'there is no passwd entry for the user', facts: WITHOUT_ACCOUNT, must: 'USER_UNKNOWN' },
   { what: "the user's groups need no second factor", facts: facts(['groups=admins']), must: 'SUCCESS' },
