@@ -283,7 +283,7 @@ static void log_in(struct launcher *launcher) {
         log_failure(launcher, &verdict);
     if (!verdict.from_engine || verdict.outcome != BRIDGE_PASS)
         return;
-    if (verdict.motd && launcher->interactive && launcher->command == NULL)
+    if (verdict.motd && launcher->interactive)
         shell_show_motd();
     /* What is pending ends this process here, instead of the shell that it was not meant for. */
     if (sigprocmask(SIG_SETMASK, &launcher->signals, NULL) < 0)

@@ -192,7 +192,7 @@ test('a signature that is wrong is refused', async (t) => {
 });
 
 /** alice runs the packaged login_duo, which is setuid root and asks Duo as the user sshd. */
-function loginDuo(): Terminal {
+function loginDuo(command = 'whoami', more = '', env: NodeJS.ProcessEnv = {}): Terminal {
   const directory = mkdtempSync(join(tmpdir(), 'packaged-'));
   chmodSync(directory, 0o755);
   const authority = join(directory, 'ca.pem');
@@ -200,11 +200,12 @@ function loginDuo(): Terminal {
   const config = '/etc/security/login_duo.conf';
   const owner = unix.userByName('sshd');
   if (owner === undefined) throw new Error('the user sshd is not there');
-  writeFileSync(config, duo.config(authority, 'prompts = 1\npushinfo = yes'));
+  writeFileSync(config, duo.config(authority, `prompts = 1\npushinfo = yes\n${more}`));
   chmodSync(config, 0o600);
   chownSync(config, owner.uid, 0);
-  return new Terminal('runuser -u alice -- /usr/sbin/login_duo whoami; echo "status=$?"', {
+  return new Terminal(`runuser -u alice -- /usr/sbin/login_duo ${command}; echo "status=$?"`, {
     SSH_CONNECTION: '192.0.2.7 40000 192.0.2.1 22',
+    ...env,
   });
 }
 
@@ -243,4 +244,19 @@ test('login_duo: a passcode, right and wrong', async (t) => {
     const { output } = await terminal.ended();
     t.regex(output, end);
   }
+});
+
+test('login_duo: the message of the day comes before a command too, but not before SSH_ORIGINAL_COMMAND', async (t) => {
+  alice().status = 'allow';
+  writeFileSync('/etc/motd', 'today is the day\n');
+  const shown = async (command: string, env: NodeJS.ProcessEnv = {}) =>
+    (await loginDuo(command, 'motd = yes', env).ended()).output;
+  t.is(await shown('whoami'), 'today is the day\nalice\nstatus=0\n');
+  t.is(await shown('', { SSH_ORIGINAL_COMMAND: 'whoami' }), 'alice\nstatus=0\n');
+});
+
+test('login_duo: options are read behind the program too', async (t) => {
+  alice().status = 'allow';
+  t.is((await loginDuo('echo -c x').ended()).output, 'Only root may specify -c or -f\nstatus=1\n');
+  t.is((await loginDuo('-- echo -c x').ended()).output, '-c x\nstatus=0\n');
 });

@@ -251,7 +251,9 @@ test.serial('the message of the day, where it is wanted and somebody reads it', 
   t.false(await shown([]));
   addConfig('motd = yes');
   t.true(await shown([]));
-  t.false(await shown(['true']));
+  t.true(await shown(['true']));
+  const original = atTerminal([], { env: { SSH_ORIGINAL_COMMAND: 'true' } });
+  t.notRegex((await original.ended()).output, /today/);
   t.is((await launch(['true'])).stdout, '');
   writeFileSync('/etc/motd', '');
 });
@@ -268,6 +270,12 @@ test.serial('where the client is: SSH_CONNECTION, else -h', async (t) => {
   );
   t.regex(auths[0]?.form['pushinfo'] ?? '', /Command=true/);
   await log.line(/Successful Duo login for 'alice' from 192\.0\.2\.9$/);
+});
+
+test.serial('options end where the program begins', async (t) => {
+  phone('approve');
+  t.like(await launch(['echo', '-c', 'x', '-f', 'ally', '-v']), { status: 0, stdout: '-c x -f ally -v\n' });
+  t.is(duo.service.calls.find(({ call }) => call === 'preauth')?.form['username'], 'alice');
 });
 
 test.serial('-v, and options that are none', async (t) => {
@@ -353,15 +361,20 @@ test.serial(
       writeConfig(text, LOGIN_DUO_CONFIG);
       return launch([SAY_INSIDE]);
     };
-    t.like(await wrong('[duo]\nfailmode = secure\n'), {
+    t.like(await wrong('[duo]\nhost = h\nfailmode = secure\n'), {
       status: 1,
       stdout: '',
       stderr: `Missing host, ikey, or skey in ${LOGIN_DUO_CONFIG}\n`,
     });
-    t.like(await wrong('[duo]\nfailmode = safe\nhots = x\n'), {
+    t.like(await wrong('[duo]\nfailmode = safe\n'), {
+      status: 1,
+      stdout: '',
+      stderr: `Missing host, ikey, or skey in ${LOGIN_DUO_CONFIG}; none of them is set, so every login is denied: restore the file or set them\n`,
+    });
+    t.like(await wrong('[duo]\nhost = h\nfailmode = safe\nhots\n'), {
       status: 0,
       stdout: `${INSIDE}\n`,
-      stderr: `Invalid login_duo option: 'hots'\nParse error in ${LOGIN_DUO_CONFIG}, line 3\n`,
+      stderr: `Parse error in ${LOGIN_DUO_CONFIG}, line 4\n`,
     });
     await log.line(/Failsafe Duo login for 'alice'/);
   },
