@@ -89,6 +89,7 @@ const SPEAKING = [
 
 /** Strings that look like lines, and go to Duo or a proxy. */
 const UNSEEN = [
+  'ca_bundle/1.0 (ca_pinning=%)',
   'CONNECT % HTTP/1.1',
   'Proxy-Authorization: %',
   '-----BEGIN CERTIFICATE-----',
