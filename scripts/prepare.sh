@@ -76,7 +76,5 @@ if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
   echo "Installing the locked npm dependencies"
   npm ci --include=dev --include=optional --no-audit --no-fund --loglevel=error
 fi
-PATH="$PWD/node_modules/.bin:$PATH"
-export PATH
 echo "Building"
-node scripts/build.ts
+scripts/with-node.sh node scripts/build.ts
