@@ -79,7 +79,7 @@ enter() {
     git -C "$project" fetch --quiet "$project.bundle" HEAD
     git -C "$project" reset --quiet --hard FETCH_HEAD
   else
-    git clone --quiet "$project.bundle" "$project"
+    git -c advice.detachedHead=false clone --quiet "$project.bundle" "$project"
   fi
   cd "$project"
   say "Debian $(cat /etc/debian_version), Node $(node --version), npm $(npm --version)," \
