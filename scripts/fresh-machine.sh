@@ -50,6 +50,8 @@ make_debian() {
   done
   chroot "$root" update-ca-certificates >/dev/null
   npm_settings >"$root/root/.npmrc"
+  # An installer and a container's runtime write these; mmdebstrap does not.
+  printf '127.0.0.1 localhost\n::1 localhost\n127.0.1.1 fresh\n' >"$root/etc/hosts"
 }
 
 # In the namespaces: makes $root the root directory and runs the command there.

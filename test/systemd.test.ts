@@ -28,9 +28,28 @@ function systemdAnalyze(...args: string[]) {
   const units = readdirSync('systemd').map((name) => `systemd/${name}`);
   const complaints = systemdAnalyze('verify', ...units)
     .output.split('\n')
-    // Where nothing is installed there is no program.
-    .filter((line) => line !== '' && !/duo-ts is not executable/.test(line));
+    // Where nothing is installed there is no program, and no manual page.
+    .filter((line) => line !== '' && !/duo-ts is not executable|Command 'man duo-ts\(1\)' failed/.test(line));
   t.deepEqual(complaints, []);
+});
+
+test('no number of failures or of logins takes the socket down', (t) => {
+  t.regex(
+    readFileSync('systemd/duo-ts.service', 'utf8'),
+    /^\[Unit\]\n(?:[^[\n].*\n)*StartLimitIntervalSec=0$/m,
+  );
+  t.regex(readFileSync('systemd/duo-ts.socket', 'utf8'), /^TriggerLimitIntervalSec=0$/m);
+});
+
+test('the units name documentation that is installed', (t) => {
+  for (const name of readdirSync('systemd')) {
+    const named = readFileSync(`systemd/${name}`, 'utf8').match(/(?<=^Documentation=).*$/gm) ?? [];
+    t.true(named.length > 0, name);
+    for (const page of named) {
+      const [, title, section] = /^man:([\w.-]+)\((\d)\)$/.exec(page) ?? [];
+      t.true(existsSync(`man/${title}.${section}`), `${name}: ${page}`);
+    }
+  }
 });
 
 test('what the engine does not survive, or is blind under, stays out', (t) => {

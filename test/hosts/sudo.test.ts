@@ -1,5 +1,5 @@
 /** Real sudo at a real pseudo-terminal. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import {
@@ -12,6 +12,7 @@ import {
   startDuo,
   underWay,
   until,
+  useStack,
   withoutEngine,
 } from './machine.ts';
 import { CTRL_C, Terminal } from './terminal.ts';
@@ -62,6 +63,29 @@ test('a push that is approved lets sudo run the command, and the phone showed it
   t.regex(output, /\nSuccess\. Logging you in\.\.\.\nroot\nstatus=0\n/);
   t.regex(output, SANE);
   await log.line(/sudo.*Successful Duo login for 'alice'/);
+});
+
+test('sudo -i asks Duo by a stack of its own', async (t) => {
+  const before = readFileSync('/etc/pam.d/sudo-i');
+  t.teardown(() => writeFileSync('/etc/pam.d/sudo-i', before));
+  // Debian's own stack asks for the password alone, whatever stands in that of sudo.
+  const without = sudo('-i id -un');
+  await without.shows(/password for alice: /);
+  without.type(`${PASSWORD}\n`);
+  t.regex((await without.ended()).output, /\nroot\nstatus=0\n/);
+  t.deepEqual(duo.service.calls, []);
+
+  useStack('sudo-i');
+  for (const [passcode, end] of [
+    ['123456', /\nroot\nstatus=0\n/],
+    ['000000\n000000\n000000', /status=1\n/],
+  ] as const) {
+    const terminal = sudo('-i id -un');
+    await passPassword(terminal);
+    terminal.type(`${passcode}\n`);
+    t.regex((await terminal.ended()).output, end);
+  }
+  await log.line(/pam_duo_ts\(sudo-i:auth\): Successful Duo login for 'alice'/);
 });
 
 test('a push that is denied does not', async (t) => {
