@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { RELEASE } from '../src/lib/release.ts';
 
 const LIBRARY = 'libduo_ts.so.1.0.0';
+/** The library as it was built. */
+export const libraryBuilt = join('build/install/Release', LIBRARY);
 /** What programs are linked with, and what they then look for. */
 const LINKS = ['libduo_ts.so', 'libduo_ts.so.1'];
 const PKG_CONFIG = 'pkgconfig/duo_ts.pc';
@@ -35,7 +37,7 @@ export interface Installer {
 
 /** Installs what was built in build/install. */
 export function installLibrary({ prefix, libdir, docdir }: Places, { place, link }: Installer): void {
-  place(join('build/install/Release', LIBRARY), join(libdir, LIBRARY), 0o644);
+  place(libraryBuilt, join(libdir, LIBRARY), 0o644);
   for (const name of LINKS) link(join(libdir, name), LIBRARY);
   place('native/libduo/duo.h', header(prefix), 0o644);
   const values: Readonly<Record<string, string>> = { PREFIX: prefix, LIBDIR: libdir, VERSION: RELEASE };

@@ -24,9 +24,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { run } from './build.ts';
-import { installLibrary, libraryFiles, tellLoader } from './install-library.ts';
+import { checkPrograms } from './check-programs.ts';
+import { installLibrary, libraryBuilt, libraryFiles, tellLoader } from './install-library.ts';
 
 const SYSTEM_USER = 'duo';
 
@@ -123,8 +124,11 @@ function installLauncher(setuid: boolean, replace: boolean): void {
 function install(setuid: boolean, replace: boolean): void {
   if (!existsSync('build/duo-ts')) throw new Error('nothing has been built: run `npm run build` first');
   // The same sources as in build/Release, with the installed engine's path compiled in.
-  run('cmake', ['-S', '.', '-B', 'build/install', `-DDUO_TS_ENGINE=${engine}`, '-DCMAKE_BUILD_TYPE=Release']);
+  const options = [`-DDUO_TS_ENGINE=${engine}`, '-DCMAKE_BUILD_TYPE=Release'];
+  run('cmake', ['-S', '.', '-B', 'build/install', '-G', generator(), ...options]);
   run('cmake', ['--build', 'build/install']);
+  // Whoever makes a package tells its dependencies: this machine is not where it will run.
+  if (destdir === '') checkBuilt();
   // Executed by everybody and read by nobody: so the kernel lets no process of the same user look into an engine.
   place('build/duo-ts', engine, 0o711);
   place('build/Release/unix.node', addon, 0o644);
@@ -143,6 +147,26 @@ function install(setuid: boolean, replace: boolean): void {
   if (destdir === '') addUser();
   say(
     `\nNext: fill in ${configs[0]}, then add \`auth required pam_duo_ts.so\` to a file of /etc/pam.d (see ${examples}).`,
+  );
+}
+
+/** What the first build was made with: the other one may not be there. */
+function generator(): string {
+  const cache = ['build/install/CMakeCache.txt', 'build/CMakeCache.txt'].find((path) => existsSync(path));
+  const text = cache === undefined ? '' : readFileSync(cache, 'utf8');
+  return /^CMAKE_GENERATOR:INTERNAL=(.*)$/m.exec(text)?.[1] ?? 'Unix Makefiles';
+}
+
+/** An engine that can't be loaded would deny every login. @throws Error */
+function checkBuilt(): void {
+  checkPrograms(
+    [
+      { path: resolve('build/duo-ts'), start: ['--version', /^\d+\.\d+/] },
+      { path: resolve('build/install/Release/login_duo'), start: ['-v', /^login_duo \d+\.\d+/] },
+    ],
+    ['build/Release/unix.node', 'build/install/Release/pam_duo_ts.so', libraryBuilt].map((path) =>
+      resolve(path),
+    ),
   );
 }
 

@@ -13,6 +13,7 @@ ninja-build:/usr/bin/ninja
 libpam0g-dev:/usr/include/security/pam_modules.h
 libc6-dev:/usr/include/stdio.h
 ca-certificates:/etc/ssl/certs/ca-certificates.crt
+libatomic1:/usr/share/doc/libatomic1
 "
 # Duo's own client, to measure against.
 if [ "$purpose" = bench ]; then

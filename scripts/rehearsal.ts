@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { factsToFrame } from '../src/bridge/facts.ts';
 import { encodeFrame, FrameReader, FrameType, MAX_FRAME, PROTOCOL_VERSION } from '../src/bridge/frame.ts';
@@ -22,7 +23,7 @@ const ANSWER = '1';
  */
 export async function rehearse(node: string, part: string, cache: string): Promise<void> {
   rmSync(cache, { force: true });
-  const cafile = `${part}.ca.pem`;
+  const cafile = resolve(`${part}.ca.pem`);
   const simulator = await startSimulator({ users: { [USER]: { phone: 'approve' } } });
   try {
     writeFileSync(cafile, simulator.ca);

@@ -16,6 +16,12 @@ if [ ! -x "$directory/node" ]; then
   echo "with-node: $directory/node is missing; run \`npm ci --include=dev --include=optional\` first" >&2
   exit 1
 fi
+if ! "$directory/node" --version >/dev/null 2>&1; then
+  "$directory/node" --version || true
+  echo "with-node: the project's Node does not start. A missing libatomic.so.1 is in the package libatomic1 (Debian, Ubuntu) or" \
+    "libatomic (Fedora, RHEL)." >&2
+  exit 1
+fi
 PATH=$directory:$checkout/node_modules/.bin:$PATH
 export PATH
 exec "$@"
