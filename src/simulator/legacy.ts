@@ -3,7 +3,8 @@
  * docs/legacy-api.md says what such a client sends.
  */
 import { encodeBson } from './bson.ts';
-import { ApiFailure, type Form, required, type Service } from './service.ts';
+import { type Form, invalid, required } from './failure.ts';
+import type { Service } from './service.ts';
 import type { State } from './transactions.ts';
 import { serveCalls, type Wire } from './wire.ts';
 
@@ -40,18 +41,13 @@ function preauth(service: Service, form: Form) {
 /** `{result, status}` when the user has decided, or at once `{txid}`. */
 async function auth(service: Service, form: Form) {
   const username = required(form, 'user');
-  if (required(form, 'factor') !== 'auto')
-    throw new ApiFailure(40002, 'Invalid request parameters', 'factor');
+  if (required(form, 'factor') !== 'auto') throw invalid('factor');
   const reply = await service.auth({ ...form, username, factor: 'prompt', prompt: required(form, 'auto') });
   return 'txid' in reply ? reply : { result: reply.result, status: reply.status_msg };
 }
 
-/**
- * `{event, status}`, and when it is over `{event, result, status}`. Where nothing happens for long the last state is told
- * again: this client would end a login over an error.
- */
+/** `{event, status}`, and when it is over `{event, result, status}`. */
 async function status(service: Service, form: Form) {
-  const transaction = service.transaction(required(form, 'txid'));
-  const { result, status, status_msg }: State = (await transaction.news()) ?? transaction.state;
+  const { result, status, status_msg }: State = await service.authStatus(form);
   return { event: status, ...(result === 'waiting' ? {} : { result }), status: status_msg };
 }

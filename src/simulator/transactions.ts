@@ -1,10 +1,10 @@
-/** Authentications under way: what was asked of whom, what the phone shows, and how it ends. */
-import { randomInt, randomUUID } from 'node:crypto';
+/** Authentications in progress: what was asked of which user, what the phone shows, and how it ends. */
+import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import type { Clock } from '../lib/clock.ts';
-import type { Device, User } from './users.ts';
-
-export type FactorKind = 'push' | 'phone' | 'sms' | 'passcode';
+import type { Factor, FactorKind } from './factors.ts';
+import type { User } from './users.ts';
+import type { Verification } from './verified-push.ts';
 
 /** What the client told about the login. */
 export interface Occasion {
@@ -26,7 +26,6 @@ const PUSHED: State = {
   status: 'pushed',
   status_msg: 'Pushed a login request to your device...',
 };
-const CALLING: State = { result: 'waiting', status: 'calling', status_msg: 'Dialing XXX-XXX-1234...' };
 const ANSWERED: State = {
   result: 'waiting',
   status: 'answered',
@@ -60,14 +59,14 @@ export class Transaction extends EventEmitter {
   readonly #clock: Clock;
   readonly #over = new AbortController();
 
-  constructor(kind: FactorKind, occasion: Occasion, clock: Clock, code?: string) {
+  constructor(factor: Factor, occasion: Occasion, clock: Clock, verification?: Verification) {
     super();
     this.setMaxListeners(0);
-    this.kind = kind;
+    this.kind = factor.kind;
     this.occasion = occasion;
-    this.code = code;
+    this.code = verification?.code;
     this.#clock = clock;
-    this.#state = kind === 'phone' ? CALLING : PUSHED;
+    this.#state = factor.kind === 'phone' ? calling(factor.device.name) : pushed(verification);
   }
 
   get state(): State {
@@ -129,10 +128,10 @@ export class Transaction extends EventEmitter {
   }
 
   /**
-   * The state, as soon as it is another than the one that was told last; undefined when nothing changed in time. The last
-   * one is told again: whoever was told may not have heard it.
+   * The state, as soon as it is another than the one that was told last, and after LONG_POLL_MS at the latest. The last
+   * one is told again, because the reply may have been lost.
    */
-  async news(): Promise<State | undefined> {
+  async news(): Promise<State> {
     if (this.#seen === this.#state && this.pending) {
       const waiting = new AbortController();
       const late = this.#clock
@@ -141,7 +140,6 @@ export class Transaction extends EventEmitter {
       await Promise.race([once(this, 'change', { signal: waiting.signal }).catch(() => {}), late]);
       waiting.abort();
     }
-    if (this.#seen === this.#state && this.pending) return undefined;
     this.#seen = this.#state;
     return this.#state;
   }
@@ -153,18 +151,13 @@ export class Transaction extends EventEmitter {
   }
 }
 
-/** A code for a verified push. */
-export function newCode(): string {
-  return String(randomInt(100, 1000));
+function calling(number: string): State {
+  return { result: 'waiting', status: 'calling', status_msg: `Dialing ${number}...` };
 }
 
-/** Shows which devices of a user can do what, in the order of Duo's menu. */
-export function factorsOf(devices: readonly Device[]): { readonly value: string; readonly text: string }[] {
-  return (['push', 'phone', 'sms'] as const).flatMap((kind) =>
-    devices
-      .filter((device) => device[kind])
-      .map(({ name }, index) => ({ value: `${kind}${index + 1}`, text: `${LABELS[kind]} ${name}` })),
-  );
+/** The only place where a client that sends no menu of its own learns the code. */
+function pushed(verification: Verification | undefined): State {
+  if (verification?.told !== true) return PUSHED;
+  const status_msg = `Pushed a login request to your device. Open Duo Mobile and enter verification code ${verification.code}.`;
+  return { ...PUSHED, status_msg };
 }
-
-const LABELS = { push: 'Duo Push to', phone: 'Phone call to', sms: 'SMS passcodes to' } as const;

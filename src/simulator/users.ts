@@ -15,8 +15,11 @@ const User = v.strictObject({
   devices: v.optional(v.array(Device), () => [{ name: 'XXX-XXX-1234', push: true, phone: true, sms: true }]),
   /** Valid until used. */
   passcodes: v.optional(v.array(v.pipe(v.string(), v.regex(/^\d{6,10}$/))), () => []),
-  /** Pushes show a code that has to be typed into the phone. */
-  verifiedPush: v.optional(v.boolean(), false),
+  /**
+   * Pushes have a code that has to be typed into the phone. The status message of the push tells it; with `preauth` it is
+   * preauth that does, for clients that show it by themselves.
+   */
+  verifiedPush: v.optional(v.union([v.boolean(), v.literal('preauth')]), false),
   /** What the phone does by itself; `ask` waits for somebody on the phone page. */
   phone: v.optional(v.picklist(['ask', 'approve', 'deny', 'fraud', 'ignore', 'unreachable']), 'ask'),
 });

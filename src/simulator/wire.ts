@@ -1,8 +1,9 @@
 /** What both APIs have in common: each request is noted, let go wrong where a fault waits, judged, and answered. */
 import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
+import { ApiFailure, type Form, invalid } from './failure.ts';
 import { answerRaw, HUGE } from './faults.ts';
-import { ApiFailure, type Form, type Service } from './service.ts';
+import type { Service } from './service.ts';
 import { refusal } from './signature.ts';
 
 type Bindings = { Bindings: HttpBindings };
@@ -100,7 +101,7 @@ function queryOf(c: Context<Bindings>): string {
 
 async function bodyOf(c: Context<Bindings>): Promise<string> {
   const text = await c.req.text();
-  if (text.length > MAX_BODY) throw new ApiFailure(40002, 'Invalid request parameters', 'body');
+  if (text.length > MAX_BODY) throw invalid('body');
   return text;
 }
 

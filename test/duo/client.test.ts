@@ -88,14 +88,9 @@ test('a long poll that ran out means waiting', async (t) => {
   const simulator = await simulatorFor(t, { clock });
   const { client } = clientFor(simulator);
   const txid = await client.authAsync({ username: 'alice', factor: 'push1' }, never);
-  await client.authStatus(txid, never);
-  const { promise: polled, resolve } = Promise.withResolvers<void>();
-  simulator.service.once('call', resolve);
-  const poll = client.authStatus(txid, never);
-  await polled;
-  await settle();
-  await clock.advance(30_000);
-  t.deepEqual(await poll, { result: 'waiting', status: '', message: '' });
+  const body = '{"stat":"FAIL","code":40002,"message":"Long poll timed out"}';
+  simulator.service.faults.add('auth_status', { kind: 'status', status: 400, body }, 1);
+  t.deepEqual(await client.authStatus(txid, never), { result: 'waiting', status: '', message: '' });
 });
 
 const refused: Record<string, string> = {

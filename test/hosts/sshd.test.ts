@@ -146,18 +146,24 @@ test('keyboard-interactive: the code of a verified push is seen before the phone
   const session = ssh('keyboard-interactive', [PASSWORD, '1', '']);
   const push = await pending(duo);
   t.truthy(push.code);
-  // The client has shown the code, and has been answered with Enter, before anybody has typed it into the phone.
+  // The first poll brings the code. The second one comes after Enter, and before the code is typed into the phone.
   const polled = async () => {
-    while (!duo.service.calls.some(({ call }) => call === 'auth_status')) await once(duo.service, 'call');
+    while (duo.service.calls.filter(({ call }) => call === 'auth_status').length < 2) {
+      await once(duo.service, 'call');
+    }
   };
   await polled();
   const code = push.code ?? 'none';
   const shown = readFileSync(`${ASK}.prompts`, 'utf8');
-  t.true(shown.includes(`Enter the code ${code} in Duo Mobile to approve this login.\nPress Enter`), shown);
+  const told = `Pushed a login request to your device. Open Duo Mobile and enter verification code ${code}.`;
+  t.true(shown.includes(`${told}\nPress Enter to continue: `), shown);
   t.false(push.approve('000'), 'another code is not approved');
   t.true(push.approve(code));
   t.like(await session, { status: 0, output: 'alice\n' });
-  t.is(duo.service.calls.find(({ call }) => call === 'auth')?.form['async'], '1');
+  t.like(duo.service.calls.find(({ call }) => call === 'auth')?.form, {
+    async: '1',
+    prompt: 'verified_push1',
+  });
 });
 
 test('keyboard-interactive: a verified push that is denied is no login', async (t) => {

@@ -319,7 +319,7 @@ test('the code of a verified push is shown', async (t) => {
   duo.setConversation({
     prompt: () => '1',
     status: (text) => {
-      const [, code] = /Enter the code (\d+)/.exec(text) ?? [];
+      const [, code] = /verification code (\d+)/.exec(text) ?? [];
       if (code === undefined) return;
       for (const transaction of simulator.service.transactions.values()) transaction.approve(code);
     },

@@ -28,6 +28,7 @@ for (const [name, user] of [
   ['a passcode of letters', { passcodes: ['secret'] }],
   ['a passcode that is too short', { passcodes: ['12345'] }],
   ['a phone that does something else', { phone: 'explode' }],
+  ['a verified push of a third kind', { verifiedPush: 'menu' }],
   ['a device without a name', { devices: [{}] }],
 ] as const) {
   test(`refused: ${name}`, (t) => {
