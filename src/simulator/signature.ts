@@ -1,5 +1,6 @@
 /** The service's side of a request's signature, versions 1 and 2. Strict: what Duo would refuse is refused. */
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { parseDate } from './date.ts';
 
 export interface Application {
   readonly ikey: string;
@@ -50,10 +51,8 @@ export function refusal(request: SignedRequest, application: Application, now: n
 }
 
 function untimely(date: string, now: number): Refusal | undefined {
-  const sent = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} (?:[+-]0000|GMT)$/.test(date)
-    ? Date.parse(date.replace('-0000', 'GMT'))
-    : Number.NaN;
-  if (Number.isNaN(sent)) return { code: 40104, message: 'Invalid request timestamp' };
+  const sent = parseDate(date);
+  if (sent === undefined) return { code: 40104, message: 'Invalid request timestamp' };
   if (Math.abs(now - sent) > MAX_SKEW_MS) return { code: 40105, message: 'Bad request timestamp' };
   return undefined;
 }

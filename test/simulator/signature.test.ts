@@ -45,6 +45,10 @@ const taken: Readonly<Record<string, Partial<SignedRequest>>> = {
     date: DATE.replace('-0000', 'GMT'),
     authorization: sign({ ...GOOD, date: DATE.replace('-0000', 'GMT') }),
   },
+  'a date in another zone': {
+    date: 'Wed, 29 Jul 2026 08:00:00 -0400',
+    authorization: sign({ ...GOOD, date: 'Wed, 29 Jul 2026 08:00:00 -0400' }),
+  },
 };
 for (const [name, more] of Object.entries(taken)) {
   test(`taken: ${name}`, (t) => t.is(judge(more), undefined));
@@ -67,7 +71,8 @@ const refused: Readonly<Record<string, readonly [number, Partial<SignedRequest>]
   'no date': [40104, { date: undefined }],
   'a date that is none': [40104, { date: 'yesterday' }],
   'a date in another form': [40104, { date: '2026-07-29T12:00:00Z' }],
-  'a date in another zone': [40104, { date: 'Wed, 29 Jul 2026 12:00:00 +0200' }],
+  'a date of a day that does not exist': [40104, { date: 'Wed, 31 Jun 2026 12:00:00 -0000' }],
+  'a date that is two hours off by its zone': [40105, { date: 'Wed, 29 Jul 2026 12:00:00 +0200' }],
 };
 for (const [name, [code, more]] of Object.entries(refused)) {
   test(`refused: ${name}`, (t) => t.is(judge(more), code));
