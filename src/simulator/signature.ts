@@ -1,5 +1,5 @@
-/** The service's side of a request's signature, versions 1 and 2. Strict: what Duo would refuse is refused. */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+/** The service's side of a request's signature, versions 1, 2, 4 and 5. Strict: what Duo would refuse is refused. */
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { parseDate } from './date.ts';
 
 export interface Application {
@@ -16,9 +16,13 @@ export interface SignedRequest {
   readonly path: string;
   /** Query string or form body, as it was sent. */
   readonly parameters: string;
+  /** The body where it is JSON; undefined for a form. A GET has an empty one. */
+  readonly json: string | undefined;
+  /** The X-Duo headers but X-Duo-Date, by their names in lower case. */
+  readonly duoHeaders: Readonly<Record<string, string>>;
   readonly authorization: string | undefined;
   readonly date: string | undefined;
-  /** Version 2: the date is part of what is signed. Otherwise a request without one is signed as version 1 has it. */
+  /** Versions 2 and later: the date is part of what is signed. Otherwise a request without one is of version 1. */
   readonly dated: boolean;
 }
 
@@ -57,21 +61,46 @@ function untimely(date: string, now: number): Refusal | undefined {
   return undefined;
 }
 
-/** Version 2 is HMAC-SHA512, and the SHA1 of older clients; version 1 knows SHA1 only. */
-function signatures({ date, method, host, path, parameters }: SignedRequest, skey: string): string[] {
+/**
+ * The signatures that would be good. Version 1 is HMAC-SHA1; version 2 is HMAC-SHA512, or the SHA1 of older clients; 4 and
+ * 5 are HMAC-SHA512. Versions 1 and 2 do not cover a JSON body, 4 and 5 are never used with a form.
+ */
+function signatures(request: SignedRequest, skey: string): string[] {
+  const { date, method, host, path, parameters, json, duoHeaders } = request;
   const name = host.replace(/:\d+$/, '').toLowerCase();
-  const undated = [method, name, path, canonical(parameters)];
-  const [text, hashes] =
-    date === undefined ? [undated.join('\n'), ['sha1']] : [[date, ...undated].join('\n'), ['sha512', 'sha1']];
-  return hashes.map((hash) => createHmac(hash, skey).update(text).digest('hex'));
+  const common = [method, name, path, canonical(parameters)];
+  const sign = (hash: string, lines: readonly string[]) =>
+    createHmac(hash, skey).update(lines.join('\n')).digest('hex');
+  if (date === undefined) return [sign('sha1', common)];
+  const second = [date, ...common];
+  const fourth = [...second, digest(json ?? '')];
+  const fifth = [...fourth, digest(Object.entries(duoHeaders).sort(byText).flat().join('\0'))];
+  return [
+    ...(json === undefined || method === 'GET' ? [sign('sha512', second), sign('sha1', second)] : []),
+    ...(json === undefined ? [] : [sign('sha512', fourth), sign('sha512', fifth)]),
+  ];
 }
 
-/** Decoded, encoded again as RFC 3986 has it, and sorted: what was sent in another form does not match. */
+function digest(text: string): string {
+  return createHash('sha512').update(text).digest('hex');
+}
+
+/** Decoded, encoded again as RFC 3986 has it, and sorted by key and value: what was sent in another form does not match. */
 function canonical(parameters: string): string {
-  return [...new URLSearchParams(parameters)]
-    .sort(([a], [b]) => (a < b ? -1 : Number(a > b)))
-    .map(([key, value]) => `${encode(key)}=${encode(value)}`)
+  return Array.from(new URLSearchParams(parameters), ([key, value]): Pair => [encode(key), encode(value)])
+    .sort(byText)
+    .map(([key, value]) => `${key}=${value}`)
     .join('&');
+}
+
+type Pair = readonly [string, string];
+
+function byText([key, value]: Pair, [otherKey, otherValue]: Pair): number {
+  return compare(key, otherKey) || compare(value, otherValue);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
 }
 
 function encode(text: string): string {

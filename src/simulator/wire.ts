@@ -3,6 +3,7 @@ import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { ApiFailure, type Form, invalid } from './failure.ts';
 import { answerRaw, HUGE } from './faults.ts';
+import { type Parameters, parametersOf } from './parameters.ts';
 import type { Service } from './service.ts';
 import { refusal } from './signature.ts';
 
@@ -13,7 +14,7 @@ export interface Wire {
   /** Behind the name of each call. */
   readonly suffix: '' | '.bson';
   readonly contentType: string;
-  /** Whether requests have to say when they were signed. */
+  /** Whether requests have to say when they were signed. Those that do may have JSON bodies. */
   readonly dated: boolean;
   encode(envelope: object): string | Buffer;
 }
@@ -41,12 +42,10 @@ export function serveCalls(service: Service, wire: Wire, calls: readonly Call[])
   return app;
 }
 
-const MAX_BODY = 65_536;
-
 async function serve(c: Context<Bindings>, service: Service, wire: Wire, call: Call): Promise<Response> {
-  const parameters = call.method === 'GET' ? queryOf(c) : await bodyOf(c);
-  const form = Object.fromEntries(new URLSearchParams(parameters));
-  service.note({ call: call.name, form, userAgent: c.req.header('user-agent') ?? '' });
+  const parameters = await parametersOf(c.req);
+  const { form } = parameters;
+  service.note({ call: call.name, form: form ?? {}, userAgent: c.req.header('user-agent') ?? '' });
   const fault = service.faults.take(call.name);
   switch (fault?.kind) {
     case 'drop':
@@ -71,38 +70,30 @@ async function serve(c: Context<Bindings>, service: Service, wire: Wire, call: C
       break;
   }
   if (call.unsigned !== true) judge(c, service, wire, parameters);
+  if (form === undefined) throw invalid('body');
   return ok(wire, await call.answer(form));
 }
 
 /** @throws ApiFailure when Duo would refuse the request */
-function judge(c: Context<Bindings>, service: Service, wire: Wire, parameters: string): void {
-  if (
-    c.req.method === 'POST' &&
-    !/^application\/x-www-form-urlencoded\b/.test(c.req.header('content-type') ?? '')
-  ) {
+function judge(c: Context<Bindings>, service: Service, wire: Wire, { text, kind }: Parameters): void {
+  if (kind === 'other' || (kind === 'json' && !wire.dated))
     throw new ApiFailure(40106, 'Invalid content type');
-  }
+  const headers = Object.entries(c.req.header());
   const request = {
     method: c.req.method,
     host: c.req.header('host') ?? '',
     path: c.req.path,
-    parameters,
+    parameters: kind === 'json' ? '' : text,
+    json: kind === 'json' ? text : kind === 'query' ? '' : undefined,
+    duoHeaders: Object.fromEntries(
+      headers.filter(([name]) => name.startsWith('x-duo-') && name !== 'x-duo-date'),
+    ),
     authorization: c.req.header('authorization'),
     date: c.req.header('x-duo-date') ?? c.req.header('date'),
     dated: wire.dated,
   };
   const refused = refusal(request, service.application, service.clock.now());
   if (refused !== undefined) throw new ApiFailure(refused.code, refused.message);
-}
-
-function queryOf(c: Context<Bindings>): string {
-  return c.req.url.split('?', 2)[1] ?? '';
-}
-
-async function bodyOf(c: Context<Bindings>): Promise<string> {
-  const text = await c.req.text();
-  if (text.length > MAX_BODY) throw invalid('body');
-  return text;
 }
 
 function ok(wire: Wire, response: unknown): Response {

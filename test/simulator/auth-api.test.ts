@@ -100,7 +100,7 @@ const refused: readonly [string, string, Sent, number, object][] = [
   [
     'a body that is no form',
     'preauth',
-    { headers: { 'content-type': 'application/json' } },
+    { headers: { 'content-type': 'text/plain' } },
     401,
     { code: 40106, message: 'Invalid content type' },
   ],

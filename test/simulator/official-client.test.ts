@@ -13,57 +13,63 @@ interface OfficialClient {
   jsonApiCall(method: string, path: string, params: object, callback: (reply: Reply) => void): void;
 }
 const require = createRequire(import.meta.url);
-const { Client }: { Client: new (ikey: string, skey: string, host: string) => OfficialClient } =
+const {
+  Client,
+}: { Client: new (ikey: string, skey: string, host: string, version: number) => OfficialClient } =
   require('@duosecurity/duo_api');
 const constants: { DUO_PINNED_CERT: string } = require('@duosecurity/duo_api/lib/constants.js');
 
 /** Duo's client always calls port 443 and trusts what it was shipped with: both are told otherwise here. */
-function clientOf({ port, ca, host }: Simulator, skey = EXAMPLE_APPLICATION.skey) {
+function clientOf({ port, ca, host }: Simulator, version: number, skey = EXAMPLE_APPLICATION.skey) {
   Object.assign(https.globalAgent, { defaultPort: port });
   constants.DUO_PINNED_CERT = ca;
-  const client = new Client(EXAMPLE_APPLICATION.ikey, skey, host);
+  const client = new Client(EXAMPLE_APPLICATION.ikey, skey, host, version);
   return (method: string, path: string, params: object = {}) =>
     new Promise<Reply>((resolve) => client.jsonApiCall(method, path, params, resolve));
 }
 
-test.serial("Duo's client is understood", async (t) => {
-  const simulator = await startSimulator({ users: { alice: { phone: 'approve', passcodes: ['123456'] } } });
-  const call = clientOf(simulator);
-  t.is((await call('GET', '/auth/v2/ping')).stat, 'OK');
-  t.is((await call('GET', '/auth/v2/check')).stat, 'OK');
-  const preauth = await call('POST', '/auth/v2/preauth', { username: 'alice', ipaddr: '::1 (né)' });
-  t.is(preauth.response?.['result'], 'auth');
-  t.like(preauth.response?.['devices'], [{ type: 'phone', capabilities: ['auto', 'push', 'sms', 'phone'] }]);
-  const passcode = { username: 'alice', factor: 'passcode', passcode: '123456' };
-  t.like(await call('POST', '/auth/v2/auth', passcode), { stat: 'OK', response: { result: 'allow' } });
-  t.like(await call('POST', '/auth/v2/auth', passcode), { stat: 'OK', response: { result: 'deny' } });
-  const push = await call('POST', '/auth/v2/auth', {
-    username: 'alice',
-    factor: 'auto',
-    device: 'auto',
-    async: '1',
+for (const version of [2, 5]) {
+  test.serial(`Duo's client is understood when it signs version ${version}`, async (t) => {
+    const simulator = await startSimulator({ users: { alice: { phone: 'approve', passcodes: ['123456'] } } });
+    const call = clientOf(simulator, version);
+    t.is((await call('GET', '/auth/v2/ping')).stat, 'OK');
+    t.is((await call('GET', '/auth/v2/check')).stat, 'OK');
+    const preauth = await call('POST', '/auth/v2/preauth', { username: 'alice', ipaddr: '::1 (né)' });
+    t.is(preauth.response?.['result'], 'auth');
+    t.like(preauth.response?.['devices'], [
+      { type: 'phone', capabilities: ['auto', 'push', 'sms', 'phone'] },
+    ]);
+    const passcode = { username: 'alice', factor: 'passcode', passcode: '123456' };
+    t.like(await call('POST', '/auth/v2/auth', passcode), { stat: 'OK', response: { result: 'allow' } });
+    t.like(await call('POST', '/auth/v2/auth', passcode), { stat: 'OK', response: { result: 'deny' } });
+    const push = await call('POST', '/auth/v2/auth', {
+      username: 'alice',
+      factor: 'auto',
+      device: 'auto',
+      async: '1',
+    });
+    const txid = push.response?.['txid'];
+    for (;;) {
+      const { response } = await call('GET', '/auth/v2/auth_status', { txid });
+      if (response?.['result'] === 'waiting') continue;
+      t.is(response?.['result'], 'allow');
+      break;
+    }
+    await simulator.close();
   });
-  const txid = push.response?.['txid'];
-  for (;;) {
-    const { response } = await call('GET', '/auth/v2/auth_status', { txid });
-    if (response?.['result'] === 'waiting') continue;
-    t.is(response?.['result'], 'allow');
-    break;
-  }
-  await simulator.close();
-});
 
-test.serial('what Duo would refuse is refused', async (t) => {
-  const simulator = await startSimulator();
-  const wrong = clientOf(simulator, 'x'.repeat(40));
-  t.like(await wrong('GET', '/auth/v2/check'), { stat: 'FAIL', code: 40103 });
-  const call = clientOf(simulator);
-  t.like(await call('POST', '/auth/v2/preauth', {}), { stat: 'FAIL', code: 40001 });
-  t.like(await call('POST', '/auth/v2/auth', { username: 'alice', factor: 'nose', device: 'auto' }), {
-    code: 40002,
+  test.serial(`what Duo would refuse is refused, in version ${version}`, async (t) => {
+    const simulator = await startSimulator();
+    const wrong = clientOf(simulator, version, 'x'.repeat(40));
+    t.like(await wrong('GET', '/auth/v2/check'), { stat: 'FAIL', code: 40103 });
+    const call = clientOf(simulator, version);
+    t.like(await call('POST', '/auth/v2/preauth', {}), { stat: 'FAIL', code: 40001 });
+    t.like(await call('POST', '/auth/v2/auth', { username: 'alice', factor: 'nose', device: 'auto' }), {
+      code: 40002,
+    });
+    t.like(await call('GET', '/auth/v2/auth_status', { txid: 'nobody' }), { code: 40002 });
+    t.like(await call('GET', '/auth/v2/nothing'), { code: 40401 });
+    t.like(await call('GET', '/nothing'), { code: 40401 });
+    await simulator.close();
   });
-  t.like(await call('GET', '/auth/v2/auth_status', { txid: 'nobody' }), { code: 40002 });
-  t.like(await call('GET', '/auth/v2/nothing'), { code: 40401 });
-  t.like(await call('GET', '/nothing'), { code: 40401 });
-  await simulator.close();
-});
+}

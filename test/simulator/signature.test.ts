@@ -31,6 +31,8 @@ function sign(
 
 const request = (more: Partial<SignedRequest> = {}): SignedRequest => ({
   ...GOOD,
+  json: undefined,
+  duoHeaders: {},
   dated: true,
   authorization: sign(GOOD),
   ...more,
