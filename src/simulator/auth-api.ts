@@ -1,4 +1,5 @@
 /** The Auth API v2: the service's answers in JSON. */
+import { logo } from './logo.ts';
 import type { Service } from './service.ts';
 import { serveCalls, type Wire } from './wire.ts';
 
@@ -17,5 +18,8 @@ export function authApi(service: Service) {
     { method: 'POST', name: 'preauth', answer: (form) => service.preauth(form) },
     { method: 'POST', name: 'auth', answer: (form) => service.auth(form) },
     { method: 'GET', name: 'auth_status', answer: (form) => service.authStatus(form) },
+    { method: 'POST', name: 'enroll', answer: (form) => service.enrolments.begin(form) },
+    { method: 'POST', name: 'enroll_status', answer: (form) => service.enrolments.status(form) },
+    { method: 'GET', name: 'logo', answer: logo },
   ]);
 }

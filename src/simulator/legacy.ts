@@ -30,7 +30,7 @@ export function legacyApi(service: Service) {
 function preauth(service: Service, form: Form) {
   const username = required(form, 'user');
   const { result, status_msg, enroll_portal_url, prompt } = service.preauth({ username, text_prompt: '1' });
-  if (prompt !== undefined) return { result, prompt: prompt.text, factors: prompt.factors };
+  if (prompt?.factors !== undefined) return { result, prompt: prompt.text, factors: prompt.factors };
   // The only place that such a client has for the link.
   return {
     result,

@@ -1,9 +1,9 @@
 /** Passcodes: used once, sent by text message, and the lockout after too many wrong ones. */
+import { SETTLED } from './settled.ts';
 import type { State } from './transactions.ts';
 import type { User } from './users.ts';
 
 const LOCKOUT_AFTER = 10;
-export const LOCKED_OUT: State = { result: 'deny', status: 'locked_out', status_msg: 'Account locked out.' };
 
 export class Passcodes {
   readonly #failures = new Map<string, number>();
@@ -14,7 +14,7 @@ export class Passcodes {
     if (at < 0) {
       this.#failures.set(username, (this.#failures.get(username) ?? 0) + 1);
       return this.exhausted(username)
-        ? LOCKED_OUT
+        ? SETTLED.locked_out
         : { result: 'deny', status: 'deny', status_msg: 'Incorrect passcode. Please try again.' };
     }
     passcodes.splice(at, 1);

@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import { csrf } from 'hono/csrf';
 import { html } from 'hono/html';
 import { streamSSE } from 'hono/streaming';
+import type { Enrolment } from './enrolment.ts';
 import type { Service } from './service.ts';
 import type { Transaction } from './transactions.ts';
 
@@ -24,6 +25,13 @@ export function phonePage(service: Service): Hono {
       await gone;
     }),
   );
+  app.post('/enrolments', async (c) => {
+    const { code } = await c.req.parseBody();
+    if (typeof code !== 'string' || !service.enrolments.activate(code)) {
+      return c.text('not possible: it is over, or there is no such enrolment\n', 409);
+    }
+    return c.redirect('/', 303);
+  });
   app.post('/requests/:txid/:answer', async (c) => {
     const transaction = service.transactions.get(c.req.param('txid'));
     if (transaction === undefined) return c.text('no such request\n', 404);
@@ -57,8 +65,20 @@ function list(service: Service) {
     .filter(({ kind }) => kind === 'push' || kind === 'phone')
     .reverse()
     .slice(0, 20);
-  if (shown.length === 0) return html`<p class="none">No login requests yet.</p>`;
-  return html`${shown.map(card)}`;
+  const enrolments = service.enrolments.waiting.map(enrolmentCard);
+  if (shown.length === 0) return html`${enrolments}<p class="none">No login requests yet.</p>`;
+  return html`${enrolments}${shown.map(card)}`;
+}
+
+function enrolmentCard({ username, activation_code }: Enrolment) {
+  return html`<article class="pending">
+    <h2>Enrolment</h2>
+    <dl><dt>User</dt><dd>${username}</dd></dl>
+    <form method="post" action="/enrolments">
+      <input type="hidden" name="code" value="${activation_code}">
+      <button class="yes">Activate</button>
+    </form>
+  </article>`;
 }
 
 function card(transaction: Transaction) {

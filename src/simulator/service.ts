@@ -1,12 +1,14 @@
 /** What the simulated Duo decides, in the Auth API's terms: preauth, auth and auth_status, for the users that it knows. */
 import { EventEmitter } from 'node:events';
 import type { Clock } from '../lib/clock.ts';
+import { Enrolments } from './enrolment.ts';
 import { chosenFactor } from './factors.ts';
 import { type Form, invalid, required } from './failure.ts';
 import { Faults } from './faults.ts';
-import { deviceId } from './ids.ts';
+import { deviceId, userId } from './ids.ts';
 import { type Menu, menuFor, offersOf } from './menu.ts';
-import { LOCKED_OUT, Passcodes } from './passcodes.ts';
+import { Passcodes } from './passcodes.ts';
+import { SETTLED } from './settled.ts';
 import type { Application } from './signature.ts';
 import { type Occasion, type State, Transaction } from './transactions.ts';
 import type { User, Users } from './users.ts';
@@ -24,10 +26,13 @@ export interface Preauth extends Partial<Opened> {
   readonly status_msg: string;
   readonly enroll_portal_url?: string;
   readonly devices?: readonly object[];
-  readonly prompt?: Menu;
+  /** An enrolment has a text alone. */
+  readonly prompt?: Pick<Menu, 'text'> & Partial<Menu>;
 }
 
 const ENROLL_URL = 'https://enroll.example.test/portal?code=48bac5d9393fb2c2';
+
+const NO_FACTOR = { kind: 'passcode', passcode: '' } as const;
 
 /** Emits `change` when a phone shows something new, `call` with Seen for each call. */
 export class Service extends EventEmitter {
@@ -38,14 +43,17 @@ export class Service extends EventEmitter {
   /** Every call so far. */
   readonly calls: Seen[] = [];
   readonly clock: Clock;
+  readonly enrolments: Enrolments;
   readonly #verifiedPushes = new VerifiedPushes();
   readonly #passcodes = new Passcodes();
 
   constructor(application: Application, users: Users, clock: Clock) {
     super();
     this.application = application;
-    this.users = users;
+    // Without a prototype, no name of a user is found that is not in it.
+    this.users = Object.assign(Object.create(null), users);
     this.clock = clock;
+    this.enrolments = new Enrolments(this.users, clock, () => this.emit('change'));
   }
 
   note(seen: Seen): void {
@@ -59,24 +67,20 @@ export class Service extends EventEmitter {
   }
 
   preauth(form: Form): Preauth {
-    const username = required(form, 'username');
+    const username = this.#named(form);
     const user = this.users[username];
+    const menu = form['text_prompt'] === '1';
     if (user === undefined || user.status === 'enroll') {
       return {
         result: 'enroll',
-        status_msg: 'Enroll an authentication device to proceed',
+        status_msg: SETTLED.enroll.status_msg,
         enroll_portal_url: ENROLL_URL,
+        ...(menu ? { prompt: { text: `Please enroll at ${ENROLL_URL}` } } : {}),
       };
     }
-    if (this.#locked(username, user)) {
-      return {
-        result: 'deny',
-        status_msg: 'Your account has been locked out. Please contact your administrator.',
-      };
-    }
-    if (user.status === 'allow') return { result: 'allow', status_msg: 'Skipped two-factor authentication.' };
-    if (user.status === 'deny') {
-      return { result: 'deny', status_msg: 'Your account is disabled and cannot access this application.' };
+    const settled = this.#settled(username, user);
+    if (settled !== undefined) {
+      return { result: settled.result === 'allow' ? 'allow' : 'deny', status_msg: settled.status_msg };
     }
     // The policy is not applied to clients that don't know verified pushes.
     const verified = form['client_supports_verified_push'] === '1' && user.verifiedPush;
@@ -84,16 +88,14 @@ export class Service extends EventEmitter {
       result: 'auth',
       status_msg: 'Account is active',
       devices: devicesOf(username, user),
-      ...(form['text_prompt'] === '1'
-        ? { prompt: menuFor(username, offersOf(user, verified === true)) }
-        : {}),
+      ...(menu ? { prompt: menuFor(username, offersOf(user, verified === true)) } : {}),
       ...(verified === false ? {} : this.#verifiedPushes.open(username, verified, this.time().time)),
     };
   }
 
   /** The response; a synchronous one when the user has decided. */
   async auth(form: Form): Promise<State | { readonly txid: string }> {
-    const username = required(form, 'username');
+    const username = this.#named(form);
     const user = this.users[username];
     if (user === undefined) throw invalid('username');
     const sync = (form['async'] ?? '0') === '0';
@@ -116,7 +118,7 @@ export class Service extends EventEmitter {
   }
 
   #begin(form: Form, username: string, user: User): Transaction {
-    const factor = chosenFactor(form, username, user);
+    required(form, 'factor');
     const occasion: Occasion = {
       username,
       application: this.application.name,
@@ -124,9 +126,12 @@ export class Service extends EventEmitter {
       hostname: form['hostname'] ?? '',
       pushinfo: pairs(form['pushinfo'] ?? ''),
     };
+    const settled = this.#settled(username, user);
+    // Such users may have no device: no factor is looked for, and no passcode used up.
+    const factor = settled === undefined ? chosenFactor(form, username, user) : NO_FACTOR;
     const verification = this.#verifiedPushes.verification(form['txid'], username, factor);
     const transaction = new Transaction(factor, occasion, this.clock, verification);
-    if (this.#locked(username, user)) transaction.become(LOCKED_OUT);
+    if (settled !== undefined) transaction.become(settled);
     else if (factor.kind === 'passcode')
       transaction.become(this.#passcodes.use(username, user, factor.passcode));
     else if (factor.kind === 'sms') transaction.become(this.#passcodes.send(user));
@@ -134,8 +139,19 @@ export class Service extends EventEmitter {
     return transaction;
   }
 
-  #locked(username: string, user: User): boolean {
-    return user.status === 'locked_out' || this.#passcodes.exhausted(username);
+  /** What is decided without a factor; undefined for users who are asked for one. */
+  #settled(username: string, { status }: User): State | undefined {
+    if (this.#passcodes.exhausted(username)) return SETTLED.locked_out;
+    return status === 'auth' ? undefined : SETTLED[status];
+  }
+
+  /** The name of the user, who is told by `username` or by `user_id`, and not by both. */
+  #named(form: Form): string {
+    const id = form['user_id'] ?? '';
+    if (id === '') return required(form, 'username');
+    const username = Object.keys(this.users).find((name) => userId(name) === id);
+    if (username === undefined || (form['username'] ?? '') !== '') throw invalid('user_id');
+    return username;
   }
 }
 

@@ -31,6 +31,11 @@ export type UsersInput = v.InferInput<typeof Users>;
 export type User = v.InferOutput<typeof User>;
 export type Device = v.InferOutput<typeof Device>;
 
+/** A user of whom only this is known. */
+export function newUser(known: v.InferInput<typeof User>): User {
+  return v.parse(User, known);
+}
+
 /** One user for each way in which a login can go. */
 export const EXAMPLE_USERS: UsersInput = {
   alice: { passcodes: ['100001', '100002', '100003'] },

@@ -25,7 +25,10 @@ export interface Call {
   readonly name: string;
   /** Answered without credentials too. */
   readonly unsigned?: boolean;
-  /** @throws ApiFailure */
+  /**
+   * What goes into the envelope, or a Response that goes without one.
+   * @throws ApiFailure
+   */
   answer(form: Form): unknown;
 }
 
@@ -71,7 +74,8 @@ async function serve(c: Context<Bindings>, service: Service, wire: Wire, call: C
   }
   if (call.unsigned !== true) judge(c, service, wire, parameters);
   if (form === undefined) throw invalid('body');
-  return ok(wire, await call.answer(form));
+  const response = await call.answer(form);
+  return response instanceof Response ? response : ok(wire, response);
 }
 
 /** @throws ApiFailure when Duo would refuse the request */

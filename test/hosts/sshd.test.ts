@@ -186,7 +186,7 @@ test('keyboard-interactive: who must enrol sees where', async (t) => {
   t.is(status, 255);
   t.regex(
     prompts,
-    /Enroll an authentication device to proceed https:\/\/enroll\.example\.test\/portal\S+\nPress Enter to end this login: /,
+    /Please enroll at https:\/\/enroll\.example\.test\/portal\S+\nPress Enter to end this login: /,
   );
   await log.line(/sshd.*Aborted Duo login for 'alice' from 127\.0\.0\.1: User enrollment required/);
 });

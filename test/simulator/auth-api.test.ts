@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
-import { text } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import { authorization, duoDate, encodeParameters } from '../../src/duo/signature.ts';
 import { Secret } from '../../src/lib/secret.ts';
@@ -130,6 +130,35 @@ for (const [name, path, sent, status, reply] of refused) {
     t.is(service.transactions.size, 0);
   });
 }
+
+test('the logo is a PNG without an envelope', async (t) => {
+  const { port, ca } = await simulatorFor(t, { application, names: [HOST] });
+  const date = duoDate(Date.now());
+  const signed = { date, method: 'GET', host: HOST, path: '/auth/v2/logo', parameters: {} } as const;
+  const get = async (headers: object) => {
+    const sent = request({
+      host: '127.0.0.1',
+      port,
+      servername: HOST,
+      ca,
+      path: signed.path,
+      headers: { host: HOST, ...headers },
+    });
+    sent.end();
+    const [response]: IncomingMessage[] = await once(sent, 'response');
+    if (response === undefined) throw new Error('no response');
+    return { type: response.headers['content-type'], body: await buffer(response) };
+  };
+  const skey = new Secret(application.skey);
+  const { type, body } = await get({
+    'x-duo-date': date,
+    authorization: authorization(application.ikey, skey, signed),
+  });
+  t.is(type, 'image/png');
+  t.is(body.subarray(0, 8).toString('latin1'), '\x89PNG\r\n\x1a\n');
+  t.is(body.subarray(-8, -4).toString('latin1'), 'IEND');
+  t.is((await get({})).type, 'application/json');
+});
 
 test('a request that is refused uses up no passcode', async (t) => {
   const { call, service } = await apiFor(t);

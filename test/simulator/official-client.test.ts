@@ -58,6 +58,21 @@ for (const version of [2, 5]) {
     await simulator.close();
   });
 
+  test.serial(`a user is enrolled by Duo's client, in version ${version}`, async (t) => {
+    const simulator = await startSimulator({ users: {} });
+    const call = clientOf(simulator, version);
+    const { response } = await call('POST', '/auth/v2/enroll', { username: 'nina', valid_secs: '60' });
+    const { user_id, activation_code } = response ?? {};
+    const status = async () =>
+      String((await call('POST', '/auth/v2/enroll_status', { user_id, activation_code })).response);
+    t.is(await status(), 'waiting');
+    t.true(simulator.service.enrolments.activate(String(activation_code)));
+    t.is(await status(), 'success');
+    t.like(await call('POST', '/auth/v2/preauth', { user_id }), { response: { result: 'auth' } });
+    t.like(await call('POST', '/auth/v2/enroll', { username: 'nina' }), { stat: 'FAIL', code: 40003 });
+    await simulator.close();
+  });
+
   test.serial(`what Duo would refuse is refused, in version ${version}`, async (t) => {
     const simulator = await startSimulator();
     const wrong = clientOf(simulator, version, 'x'.repeat(40));
