@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import * as v from 'valibot';
+import { CERTIFICATE_KINDS, type CertificateKind } from '../simulator/certificates.ts';
 import { Fault, type Fault as FaultInput } from '../simulator/faults.ts';
 import { startSimulator } from '../simulator/simulator.ts';
 import { Users, type UsersInput } from '../simulator/users.ts';
@@ -12,14 +13,14 @@ interface Settings {
   readonly phonePort: number;
   readonly users?: UsersInput;
   readonly caFile?: string;
-  readonly certificate: 'good' | 'expired' | 'wrong-name' | 'name-in-cn' | 'self-signed';
+  readonly certificate: CertificateKind;
   readonly fault: readonly { readonly call: string; readonly fault: FaultInput }[];
 }
 
 export function simulateCommand(): Command {
   return new Command('simulate')
     .description(
-      'Run a simulated Duo: the Auth API (and the REST API of older clients) over TLS, and a phone page to approve logins on.',
+      'Run a simulated Duo: the Auth API v2 (signature versions 2, 4 and 5) and the REST API v1 over TLS, and a phone page to approve logins and activate enrolments on.',
     )
     .option('--address <address>', 'where to listen', '127.0.0.1')
     .option('--port <port>', 'port of the API', portOf, 8443)
@@ -28,7 +29,7 @@ export function simulateCommand(): Command {
     .option('--ca-file <file>', 'write the certificate authority here, for cafile in pam_duo.conf')
     .addOption(
       new Option('--certificate <kind>', "the server's certificate")
-        .choices(['good', 'expired', 'wrong-name', 'name-in-cn', 'self-signed'])
+        .choices(CERTIFICATE_KINDS)
         .default('good'),
     )
     .option(

@@ -6,12 +6,21 @@ import {
   type Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
+  Name,
   SubjectAlternativeNameExtension,
   X509CertificateGenerator,
 } from '@peculiar/x509';
 
-/** What is wrong with the server's certificate. */
-export type CertificateKind = 'good' | 'expired' | 'wrong-name' | 'name-in-cn' | 'self-signed';
+/** Kinds of server certificates: a good one, and those that a client refuses or may refuse. */
+export const CERTIFICATE_KINDS = [
+  'good',
+  'expired',
+  'wrong-name',
+  'name-in-cn',
+  'utf8-name-in-cn',
+  'self-signed',
+] as const;
+export type CertificateKind = (typeof CERTIFICATE_KINDS)[number];
 
 export interface Certificates {
   /** PEM of the authority that clients are to trust. */
@@ -58,7 +67,9 @@ export async function makeCertificates(
       ? await X509CertificateGenerator.createSelfSigned({ ...leaf, name: `CN=${subject}`, keys })
       : await X509CertificateGenerator.create({
           ...leaf,
-          subject: `CN=${subject}`,
+          // As a string it would be a PrintableString. OpenSSL writes a UTF8String.
+          subject:
+            kind === 'utf8-name-in-cn' ? new Name([{ CN: [{ utf8String: subject }] }]) : `CN=${subject}`,
           issuer: ca.subject,
           publicKey: keys.publicKey,
           signingKey: caKeys.privateKey,
@@ -73,6 +84,7 @@ function alternativeNames(
 ): Extension[] {
   switch (kind) {
     case 'name-in-cn':
+    case 'utf8-name-in-cn':
       return [];
     case 'wrong-name':
       return [new SubjectAlternativeNameExtension([{ type: 'dns', value: 'elsewhere.example.test' }])];

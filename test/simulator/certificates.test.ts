@@ -19,6 +19,7 @@ const kinds: Readonly<Record<CertificateKind, Expected>> = {
   },
   'wrong-name': { name: 'DNS:elsewhere.example.test', byAuthority: true, valid: true },
   'name-in-cn': { name: undefined, byAuthority: true, valid: true },
+  'utf8-name-in-cn': { name: undefined, byAuthority: true, valid: true },
   'self-signed': {
     name: 'DNS:api.example.test, DNS:localhost, IP Address:127.0.0.1',
     byAuthority: false,
@@ -41,3 +42,16 @@ for (const [kind, { name, byAuthority, valid }] of Object.entries(kinds)) {
     t.notThrows(() => createSecureContext({ cert: made.cert, key: made.key }));
   });
 }
+
+test('the common name has the type of string that its kind says', async (t) => {
+  // Tag 0x13 is a PrintableString, 0x0c a UTF8String; then its length, and the name.
+  for (const [kind, tag] of [
+    ['name-in-cn', 0x13],
+    ['utf8-name-in-cn', 0x0c],
+  ] as const) {
+    const { cert } = await makeCertificates(kind, ['api.example.test'], [], NOW);
+    const { raw } = new X509Certificate(cert);
+    const name = Buffer.from('api.example.test');
+    t.true(raw.includes(Buffer.concat([Buffer.of(tag, name.length), name])), kind);
+  }
+});
