@@ -11,6 +11,12 @@ new=$base/root
 for directory in run tmp home dev; do mount -t tmpfs -o mode=755 tmpfs "$new/$directory"; done
 chmod 1777 "$new/tmp"
 mkdir -p "$new$checkout"
+# Users of the tests run programs of the checkout, wherever it is: root's own directory is closed to them.
+parent=$checkout
+while [ "$parent" != / ]; do
+  parent=$(dirname "$parent")
+  chmod a+x "$new$parent"
+done
 mount --bind "$checkout" "$new$checkout"
 mount -t proc proc "$new/proc"
 mount --rbind /sys "$new/sys"
