@@ -2,8 +2,12 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <link.h>
+#include <malloc.h>
 #include <string>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -30,6 +34,28 @@ Napi::Value process_harden(const Napi::CallbackInfo &info) {
     if (setrlimit(RLIMIT_CORE, &core) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         throw Napi::Error::New(info.Env(), std::strerror(errno));
+    return info.Env().Undefined();
+}
+
+// The program's own pages that nobody can have written: the kernel maps them again where they are used.
+static int release_program(dl_phdr_info *object, size_t, void *) {
+    const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) &segment = object->dlpi_phdr[i];
+        if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0)
+            continue;
+        const uintptr_t begin = (object->dlpi_addr + segment.p_vaddr + page - 1) & ~(page - 1);
+        const uintptr_t end = (object->dlpi_addr + segment.p_vaddr + segment.p_filesz) & ~(page - 1);
+        if (begin < end)
+            (void)madvise(reinterpret_cast<void *>(begin), end - begin, MADV_DONTNEED);
+    }
+    // The program is the first object; the libraries' pages are shared with other processes.
+    return 1;
+}
+
+Napi::Value process_release_memory(const Napi::CallbackInfo &info) {
+    (void)dl_iterate_phdr(release_program, nullptr);
+    (void)malloc_trim(0);
     return info.Env().Undefined();
 }
 

@@ -6,6 +6,7 @@
 
 Napi::Value process_peer_credentials(const Napi::CallbackInfo &info);
 Napi::Value process_harden(const Napi::CallbackInfo &info);
+Napi::Value process_release_memory(const Napi::CallbackInfo &info);
 Napi::Value process_notify(const Napi::CallbackInfo &info);
 
 #endif

@@ -16,6 +16,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
                 Napi::Function::New(env, accounts_canonical_host_name, "canonicalHostName"));
     exports.Set("peerCredentials", Napi::Function::New(env, process_peer_credentials, "peerCredentials"));
     exports.Set("hardenProcess", Napi::Function::New(env, process_harden, "hardenProcess"));
+    exports.Set("releaseMemory", Napi::Function::New(env, process_release_memory, "releaseMemory"));
     exports.Set("notify", Napi::Function::New(env, process_notify, "notify"));
     return exports;
 }

@@ -9,13 +9,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "engine.h"
 #include "facts.h"
 #include "frame.h"
 #include "resident.h"
+#include "system.h"
 
 /* How often the host looks for signals that it holds back. */
 #define TICK_MS 100
@@ -26,6 +26,12 @@ _Static_assert(BRIDGE_ENGINE_MARGIN_MS > 0 && BRIDGE_ENGINE_MARGIN_MS < BRIDGE_D
 
 /* The longest answer that fits its frame with room to spare. */
 #define MAX_ANSWER 8192
+
+/* What one login may show, ask and log, so that an engine that was taken over can't fill log or screen. */
+#define MAX_PROMPTS 100
+#define MAX_STATUSES 1000
+#define MAX_LOGS 100
+#define MAX_LOG_BYTES 65536
 
 struct bridge {
     const struct bridge_host *host;
@@ -39,47 +45,55 @@ struct bridge {
     struct frame_reader reader;
     int64_t deadline;
     int64_t heard;
+    size_t prompts;
+    size_t statuses;
+    size_t logs;
+    size_t log_bytes;
     bool greeted;
     /* Nothing but the engine's HELLO is wanted yet. */
     bool greeting;
-    /* The user was shown something: another engine would ask again. */
-    bool shown;
+    /* No other engine may begin this login again: the user was shown something, say. */
+    bool final;
     bool done;
 };
 
-static int64_t now_ms(void) {
-    struct timespec now;
-    if (clock_gettime(CLOCK_MONOTONIC, &now) < 0)
-        return INT64_MAX;
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Ends the login without a verdict of the engine's. */
-static void fail(struct bridge *login, enum bridge_outcome outcome, const char *why) {
+static void __attribute__((format(printf, 3, 4)))
+fail(struct bridge *login, enum bridge_outcome outcome, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(login->verdict->error, sizeof login->verdict->error, format, arguments);
+    va_end(arguments);
     login->verdict->outcome = outcome;
     login->verdict->from_engine = false;
-    snprintf(login->verdict->error, sizeof login->verdict->error, "%s", why);
     login->done = true;
 }
 
 static void fail_nonsense(struct bridge *login, const char *what) {
-    char why[256];
-    snprintf(why, sizeof why, "the engine spoke nonsense: %s", what);
-    fail(login, BRIDGE_SERVICE_ERROR, why);
+    fail(login, BRIDGE_SERVICE_ERROR, "the engine spoke nonsense: %s", what);
 }
 
 /* The engine hung up. How it ended says what went wrong. */
 static void fail_gone(struct bridge *login) {
     char how[160];
-    char why[256];
     if (login->resident != NULL) {
         fail(login, BRIDGE_SERVICE_ERROR, "the engine hung up without a verdict");
         return;
     }
     login->socket = -1;
-    login->verdict->engine_signal = engine_end(&login->engine, false, how, sizeof how);
-    snprintf(why, sizeof why, "the engine ended without a verdict%s%s", how[0] == '\0' ? "" : ": ", how);
-    fail(login, BRIDGE_SERVICE_ERROR, why);
+    login->verdict->engine_signal = engine_end(&login->engine, how, sizeof how);
+    fail(login, BRIDGE_SERVICE_ERROR, "the engine ended without a verdict%s%s", how[0] == '\0' ? "" : ": ",
+         how);
+}
+
+/* Counts what the engine sends. False: that was too much of it, and the login is over. */
+static bool allow(struct bridge *login, size_t *count, size_t more, size_t limit, const char *why) {
+    *count += more;
+    if (*count <= limit)
+        return true;
+    fail(login, BRIDGE_SERVICE_ERROR, "%s", why);
+    login->final = true;
+    return false;
 }
 
 int bridge_pending_signal(void) {
@@ -96,57 +110,53 @@ int bridge_pending_signal(void) {
     return 0;
 }
 
-static void send_cancel(struct bridge *login, int number) {
+/* Takes the login back; the engine is ended in any case: what does not fit is not waited for. */
+static void cancel(struct bridge *login, int number, const char *why) {
     struct frame_writer frame = {0};
     frame_begin(&frame, FRAME_CANCEL);
     frame_number(&frame, TAG_SIGNAL, (uint32_t)number);
-    /* The engine is ended in any case: what does not fit is not waited for. */
     if (frame_end(&frame))
         (void)send(login->socket, frame.data, frame.length, MSG_NOSIGNAL | MSG_DONTWAIT);
     frame_free(&frame);
+    login->verdict->signal = number;
+    fail(login, BRIDGE_ABORTED, "%s%s", number != 0 ? "cancelled by SIG" : "", why);
 }
 
-/* Milliseconds of silence that this engine is granted. One that is resident runs already: it greets at once.
- */
-static int64_t patience(const struct bridge *login) {
-    return login->resident != NULL && !login->greeted ? BRIDGE_GREETING_MS : BRIDGE_SILENCE_MS;
+/* Ends the login when nobody wants it any more. */
+static void heed_host(struct bridge *login) {
+    const struct bridge_host *host = login->host;
+    int number = bridge_pending_signal();
+    const char *abandoned = host->abandoned == NULL ? NULL : host->abandoned(host->context);
+    if (number != 0)
+        cancel(login, number, sigabbrev_np(number));
+    else if (abandoned != NULL)
+        cancel(login, 0, abandoned);
 }
 
-/* Waits for the socket, a signal, or the end of patience. True: the socket is ready. */
+/* Ends the login when its time is over, or the engine's. */
+static void heed_clock(struct bridge *login) {
+    /* A resident engine runs already: it greets at once. */
+    int patience = login->resident != NULL && !login->greeted ? BRIDGE_GREETING_MS : BRIDGE_SILENCE_MS;
+    int64_t now = system_now();
+    if (now >= login->deadline)
+        fail(login, BRIDGE_SERVICE_ERROR, "the engine gave no verdict in time");
+    else if (now - login->heard >= patience)
+        fail(login, BRIDGE_SERVICE_ERROR, "%s",
+             login->resident != NULL ? "the engine gave no sign of life"
+                                     : "the engine gave no sign of life and was ended");
+}
+
+/* Waits for the socket. False: the login is over. */
 static bool wait_ready(struct bridge *login, short events) {
-    while (!login->done) {
-        int number = bridge_pending_signal();
-        if (number != 0) {
-            const char *name = sigabbrev_np(number);
-            char why[64];
-            snprintf(why, sizeof why, "cancelled by SIG%s", name == NULL ? "?" : name);
-            send_cancel(login, number);
-            login->verdict->signal = number;
-            fail(login, BRIDGE_ABORTED, why);
-            break;
-        }
-        const struct bridge_host *host = login->host;
-        const char *abandoned = host->abandoned == NULL ? NULL : host->abandoned(host->context);
-        if (abandoned != NULL) {
-            send_cancel(login, 0);
-            fail(login, BRIDGE_ABORTED, abandoned);
-            break;
-        }
+    for (heed_host(login); !login->done; heed_host(login)) {
         struct pollfd socket = {.fd = login->socket, .events = events};
         int ready = poll(&socket, 1, TICK_MS);
         if (ready > 0)
             return true;
-        if (ready < 0 && errno != EINTR) {
-            fail(login, BRIDGE_SERVICE_ERROR, strerror(errno));
-            break;
-        }
-        int64_t now = now_ms();
-        if (now >= login->deadline)
-            fail(login, BRIDGE_SERVICE_ERROR, "the engine gave no verdict in time");
-        else if (now - login->heard >= patience(login))
-            fail(login, BRIDGE_SERVICE_ERROR,
-                 login->resident != NULL ? "the engine gave no sign of life"
-                                         : "the engine gave no sign of life and was ended");
+        if (ready < 0 && errno != EINTR)
+            fail(login, BRIDGE_SERVICE_ERROR, "%s", strerror(errno));
+        else
+            heed_clock(login);
     }
     return false;
 }
@@ -159,7 +169,8 @@ static bool send_frame(struct bridge *login, struct frame_writer *frame) {
         return false;
     }
     while (sent < frame->length) {
-        ssize_t step = send(login->socket, frame->data + sent, frame->length - sent, MSG_NOSIGNAL);
+        ssize_t step =
+            send(login->socket, frame->data + sent, frame->length - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (step >= 0) {
             sent += (size_t)step;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -175,7 +186,7 @@ static bool send_frame(struct bridge *login, struct frame_writer *frame) {
 
 static bool send_facts(struct bridge *login, const struct bridge_facts *facts) {
     struct frame_writer frame = {0};
-    int64_t left = login->deadline - now_ms() - BRIDGE_ENGINE_MARGIN_MS;
+    int64_t left = login->deadline - system_now() - BRIDGE_ENGINE_MARGIN_MS;
 
     facts_put_hello(&frame);
     bool sent = send_frame(login, &frame);
@@ -189,13 +200,13 @@ static bool send_facts(struct bridge *login, const struct bridge_facts *facts) {
 
 static void answer_prompt(struct bridge *login, const struct frame_message *message) {
     struct frame_writer frame = {0};
-    char *text = frame_dup(&message->text);
+    char *text = frame_dup(&message->texts[TAG_TEXT]);
     char *answer = NULL;
-    login->shown = true;
+    login->final = true;
     if (text != NULL)
-        answer = login->host->prompt(login->host->context, text, message->echo != 0);
+        answer = login->host->prompt(login->host->context, text, message->numbers[TAG_ECHO] != 0);
     /* The time that a user takes is not the engine's silence. */
-    login->heard = now_ms();
+    login->heard = system_now();
     frame_begin(&frame, FRAME_ANSWER);
     if (answer == NULL || strlen(answer) > MAX_ANSWER)
         frame_number(&frame, TAG_FAILED, 1);
@@ -211,58 +222,53 @@ static void answer_prompt(struct bridge *login, const struct frame_message *mess
 }
 
 static void show_status(struct bridge *login, const struct frame_message *message) {
-    char *text = frame_dup(&message->text);
-    login->shown = true;
+    char *text = frame_dup(&message->texts[TAG_TEXT]);
+    login->final = true;
     if (text != NULL)
         login->host->status(login->host->context, text);
     free(text);
 }
 
 static void write_log(struct bridge *login, const struct frame_message *message) {
-    char *text = NULL;
-    if (message->channel > BRIDGE_STDERR || message->priority > LOG_DEBUG || message->priority < LOG_ERR) {
+    uint32_t priority = message->numbers[TAG_PRIORITY];
+    uint32_t channel = message->numbers[TAG_CHANNEL];
+    if (channel > BRIDGE_STDERR || priority > LOG_DEBUG || priority < LOG_ERR) {
         fail_nonsense(login, "a log line of unknown kind");
         return;
     }
-    text = frame_dup(&message->text);
+    char *text = frame_dup(&message->texts[TAG_TEXT]);
     if (text != NULL)
-        login->host->log(login->host->context, (int)message->priority, (enum bridge_channel)message->channel,
-                         text);
+        login->host->log(login->host->context, (int)priority, (enum bridge_channel)channel, text);
     free(text);
 }
 
 static void greet(struct bridge *login, const struct frame_message *message) {
-    if (login->greeted) {
+    uint32_t version = message->numbers[TAG_VERSION];
+    const struct frame_text_field *release = &message->texts[TAG_RELEASE];
+    if (login->greeted)
         fail_nonsense(login, "a second HELLO");
-    } else if (message->version != FRAME_VERSION) {
-        char why[256];
-        snprintf(
-            why, sizeof why,
-            "the engine (release %.*s) speaks protocol version %u and this module (release %s) version %u; "
-            "install both from one release",
-            (int)(message->release.length > 32 ? 32 : message->release.length),
-            message->release.present ? message->release.data : "", message->version, DUO_TS_RELEASE,
-            (unsigned)FRAME_VERSION);
-        fail(login, BRIDGE_SERVICE_ERROR, why);
-    }
+    else if (version != FRAME_VERSION)
+        fail(login, BRIDGE_SERVICE_ERROR,
+             "the engine (release %.*s) speaks protocol version %u and this module (release %s) version %u; "
+             "install both from one release",
+             release->length > 32 ? 32 : (int)release->length, release->length > 0 ? release->data : "",
+             version, DUO_TS_RELEASE, (unsigned)FRAME_VERSION);
     login->greeted = true;
 }
 
 static void take_verdict(struct bridge *login, const struct frame_message *message) {
     struct bridge_verdict *verdict = login->verdict;
-    if (message->outcome < BRIDGE_PASS || message->outcome > BRIDGE_SERVICE_ERROR || message->code > 6) {
+    uint32_t outcome = message->numbers[TAG_OUTCOME];
+    const struct frame_text_field *error = &message->texts[TAG_ERROR];
+    if (outcome < BRIDGE_PASS || outcome > BRIDGE_SERVICE_ERROR || message->numbers[TAG_CODE] > 6) {
         fail_nonsense(login, "a verdict of unknown kind");
         return;
     }
-    size_t length =
-        message->error.length < sizeof verdict->error ? message->error.length : sizeof verdict->error - 1;
-    if (length > 0)
-        memcpy(verdict->error, message->error.data, length);
-    verdict->error[length] = '\0';
-    verdict->code = message->code;
-    verdict->motd = message->motd != 0;
+    snprintf(verdict->error, sizeof verdict->error, "%.*s", (int)error->length, error->data);
+    verdict->code = message->numbers[TAG_CODE];
+    verdict->motd = message->numbers[TAG_MOTD] != 0;
     verdict->from_engine = true;
-    verdict->outcome = (enum bridge_outcome)message->outcome;
+    verdict->outcome = (enum bridge_outcome)outcome;
     login->done = true;
 }
 
@@ -276,13 +282,18 @@ static void act_on(struct bridge *login, const struct frame_message *message) {
         greet(login, message);
         break;
     case FRAME_PROMPT:
-        answer_prompt(login, message);
+        if (allow(login, &login->prompts, 1, MAX_PROMPTS, "the engine sent too many prompts"))
+            answer_prompt(login, message);
         break;
     case FRAME_STATUS:
-        show_status(login, message);
+        if (allow(login, &login->statuses, 1, MAX_STATUSES, "the engine sent too many status lines"))
+            show_status(login, message);
         break;
     case FRAME_LOG:
-        write_log(login, message);
+        if (allow(login, &login->logs, 1, MAX_LOGS, "the engine sent too many log lines") &&
+            allow(login, &login->log_bytes, message->texts[TAG_TEXT].length, MAX_LOG_BYTES,
+                  "the engine sent too many log lines"))
+            write_log(login, message);
         break;
     case FRAME_HEARTBEAT:
         break;
@@ -294,16 +305,19 @@ static void act_on(struct bridge *login, const struct frame_message *message) {
     }
 }
 
+static bool goes_on(const struct bridge *login) {
+    return !login->done && !(login->greeting && login->greeted);
+}
+
 static void act_on_all(struct bridge *login) {
-    while (!login->done && !(login->greeting && login->greeted)) {
+    enum frame_result result = FRAME_COMPLETE;
+    while (goes_on(login) && result == FRAME_COMPLETE) {
         struct frame_message message;
         const char *why;
-        enum frame_result result = frame_next(&login->reader, &message, &why);
-        if (result == FRAME_INCOMPLETE)
-            return;
+        result = frame_next(&login->reader, &message, &why);
         if (result == FRAME_NONSENSE)
             fail_nonsense(login, why);
-        else
+        else if (result == FRAME_COMPLETE)
             act_on(login, &message);
     }
 }
@@ -311,153 +325,126 @@ static void act_on_all(struct bridge *login) {
 static void converse(struct bridge *login) {
     /* What came with the HELLO is there already. */
     act_on_all(login);
-    while (!login->done && !(login->greeting && login->greeted) && wait_ready(login, POLLIN)) {
+    while (goes_on(login) && wait_ready(login, POLLIN)) {
         unsigned char *room;
         size_t size = frame_room(&login->reader, &room);
-        ssize_t received = recv(login->socket, room, size, 0);
+        ssize_t received = recv(login->socket, room, size, MSG_DONTWAIT);
         if (received > 0) {
-            login->heard = now_ms();
+            login->heard = system_now();
             frame_arrived(&login->reader, (size_t)received);
             act_on_all(login);
         } else if (received == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
             fail_gone(login);
         }
-        if (!login->done && now_ms() >= login->deadline)
-            fail(login, BRIDGE_SERVICE_ERROR, "the engine gave no verdict in time");
+        /* An engine may send without end. */
+        if (!login->done)
+            heed_clock(login);
     }
 }
 
 /* ---- which engine ---- */
 
-static void __attribute__((format(printf, 3, 4)))
-write_line(const struct bridge *login, int priority, const char *format, ...) {
+static void __attribute__((format(printf, 2, 3))) warn(const struct bridge *login, const char *format, ...) {
     char line[1024];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    login->host->log(login->host->context, priority, BRIDGE_LOG, line);
+    login->host->log(login->host->context, LOG_WARNING, BRIDGE_LOG, line);
 }
 
-/* A resident engine takes a configuration or an application from root alone; anybody else it asks for
- * neither. */
-static bool may_be_resident(const struct bridge_facts *facts) {
-    return geteuid() == 0 || (facts->application == NULL && facts->config_text == NULL);
+/* Tells a resident engine the facts, and hears its HELLO. False: there is none, or it failed, and the verdict
+ * says how ("" when there is none). */
+static bool start_resident(struct bridge *login, const struct bridge_facts *facts, const char *path) {
+    char why[384];
+    login->resident = path;
+    login->socket = resident_connect(path, why, sizeof why);
+    if (login->socket < 0) {
+        fail(login, BRIDGE_SERVICE_ERROR, "%s", why);
+        return false;
+    }
+    login->heard = system_now();
+    login->greeting = true;
+    if (send_facts(login, facts))
+        converse(login);
+    login->greeting = false;
+    return !login->done;
 }
 
-/* True when another engine may begin this login again: it was not cancelled, its time is not over, and nobody
- * was asked anything. A host that shows nothing can't tell what was asked once the engine has greeted. */
-static bool may_begin_again(const struct bridge *login, const struct bridge_facts *facts) {
-    bool mute = facts->silent || facts->no_conversation;
-    return !login->verdict->from_engine && login->verdict->outcome != BRIDGE_ABORTED && !login->shown &&
-           !(mute && login->greeted) && now_ms() < login->deadline;
-}
-
-/* Takes leave of the resident engine. */
 static void leave_resident(struct bridge *login) {
-    if (login->socket >= 0)
-        close(login->socket);
-    login->socket = -1;
+    system_close(&login->socket);
     login->resident = NULL;
     memset(&login->reader, 0, sizeof login->reader);
     login->greeted = false;
     login->done = false;
 }
 
-/* Tells a resident engine the facts, and hears its HELLO. False: there is none, or it failed, and *why says
- * how
- * ("" when there is none). */
-static bool start_resident(struct bridge *login, const struct bridge_facts *facts, const char *path,
-                           char *why, size_t why_size) {
-    login->socket = resident_connect(path, why, why_size);
-    if (login->socket < 0)
-        return false;
-    login->resident = path;
-    login->heard = now_ms();
-    login->greeting = true;
-    if (send_facts(login, facts))
-        converse(login);
-    login->greeting = false;
-    if (login->done)
-        snprintf(why, why_size, "%.256s", login->verdict->error);
-    return !login->done;
-}
-
 static bool start_private(struct bridge *login, const struct bridge_facts *facts, const char *path) {
     char why[384];
-    char message[448];
     if (path == NULL) {
         fail(login, BRIDGE_SERVICE_ERROR, "there is no engine that can serve this login");
         return false;
     }
     if (!engine_start(&login->engine, path, why, sizeof why)) {
-        snprintf(message, sizeof message, "the engine can't be started: %s", why);
-        fail(login, BRIDGE_SERVICE_ERROR, message);
+        fail(login, BRIDGE_SERVICE_ERROR, "the engine can't be started: %s", why);
         return false;
     }
     login->socket = login->engine.socket;
-    login->heard = now_ms();
-    if (login->engine.user != NULL && strcmp(login->engine.user, "duo") != 0)
-        write_line(login, LOG_WARNING, "there is no system user duo; the engine runs as %s",
-                   login->engine.user);
+    login->heard = system_now();
+    if (login->engine.user != NULL && strcmp(login->engine.user, BRIDGE_PRIVATE_USER) != 0)
+        warn(login, "there is no system user %s; the engine runs as %s", BRIDGE_PRIVATE_USER,
+             login->engine.user);
     return send_facts(login, facts);
 }
 
-/* After the resident engine has failed. */
-static bool start_private_instead(struct bridge *login, const struct bridge_facts *facts,
-                                  const struct bridge_engines *engines, const char *why) {
-    write_line(login, LOG_WARNING, "resident engine %s: %s; %s", engines->socket, why,
-               engines->path == NULL ? "nothing else can serve this login"
-                                     : "a private engine serves this login");
+/* After the resident engine has failed: begins the login again, unless it was cancelled, its time is over, or
+ * somebody was asked. A host that shows nothing can't tell what was asked once the engine has greeted. */
+static bool start_again(struct bridge *login, const struct bridge_facts *facts,
+                        const struct bridge_engines *engines) {
+    const struct bridge_verdict *verdict = login->verdict;
+    bool mute = facts->silent || facts->no_conversation;
+    if (verdict->from_engine || verdict->outcome == BRIDGE_ABORTED || login->final ||
+        (mute && login->greeted) || system_now() >= login->deadline)
+        return false;
+    if (verdict->error[0] != '\0')
+        warn(login, "resident engine %s: %.256s; %s", engines->socket, verdict->error,
+             engines->path == NULL ? "nothing else can serve this login"
+                                   : "a private engine serves this login");
     leave_resident(login);
     return start_private(login, facts, engines->path);
 }
 
-static bool start(struct bridge *login, const struct bridge_facts *facts,
-                  const struct bridge_engines *engines) {
-    char why[384] = "";
-    if (engines->socket == NULL || !may_be_resident(facts))
-        return start_private(login, facts, engines->path);
-    if (start_resident(login, facts, engines->socket, why, sizeof why))
-        return true;
-    if (why[0] == '\0')
-        return start_private(login, facts, engines->path);
-    if (login->done && !may_begin_again(login, facts))
-        return false;
-    return start_private_instead(login, facts, engines, why);
-}
-
 static void end(struct bridge *login) {
-    const char *resident = login->resident;
     struct bridge_verdict *verdict = login->verdict;
-    if (resident != NULL && verdict->outcome == BRIDGE_SERVICE_ERROR && !verdict->from_engine) {
+    if (login->resident != NULL) {
         char why[256];
         snprintf(why, sizeof why, "%.255s", verdict->error);
-        snprintf(verdict->error, sizeof verdict->error, "resident engine %.200s: %s", resident, why);
-    }
-    if (resident != NULL)
+        if (verdict->outcome == BRIDGE_SERVICE_ERROR && !verdict->from_engine)
+            fail(login, BRIDGE_SERVICE_ERROR, "resident engine %.200s: %s", login->resident, why);
         leave_resident(login);
-    (void)engine_end(&login->engine, true, NULL, 0);
+    }
+    (void)engine_end(&login->engine, NULL, 0);
     explicit_bzero(login, sizeof *login);
     free(login);
 }
 
 struct bridge *bridge_start(const struct bridge_facts *facts, const struct bridge_host *host,
                             const struct bridge_engines *engines, struct bridge_verdict *verdict) {
-    memset(verdict, 0, sizeof *verdict);
-    verdict->outcome = BRIDGE_SERVICE_ERROR;
-    verdict->code = 3;
+    *verdict = (struct bridge_verdict){.outcome = BRIDGE_SERVICE_ERROR, .code = 3, .error = "out of memory"};
     struct bridge *login = calloc(1, sizeof *login);
-    if (login == NULL) {
-        snprintf(verdict->error, sizeof verdict->error, "out of memory");
+    if (login == NULL)
         return NULL;
-    }
     login->host = host;
     login->verdict = verdict;
     login->engine = ENGINE_NONE;
     login->socket = -1;
-    login->deadline = now_ms() + BRIDGE_DEADLINE_MS;
-    if (start(login, facts, engines))
+    login->deadline = system_now() + BRIDGE_DEADLINE_MS;
+    /* A resident engine takes a configuration or an application from root alone; anybody else it asks for
+     * neither. */
+    bool may_be_resident = geteuid() == 0 || (facts->application == NULL && facts->config_text == NULL);
+    bool resident = engines->socket != NULL && may_be_resident;
+    if (resident ? start_resident(login, facts, engines->socket) || start_again(login, facts, engines)
+                 : start_private(login, facts, engines->path))
         return login;
     end(login);
     return NULL;
@@ -474,11 +461,7 @@ void bridge_login(const struct bridge_facts *facts, const struct bridge_host *ho
     if (login == NULL)
         return;
     converse(login);
-    if (login->resident != NULL && may_begin_again(login, facts)) {
-        char why[256];
-        snprintf(why, sizeof why, "%.255s", verdict->error);
-        if (start_private_instead(login, facts, engines, why))
-            converse(login);
-    }
-    end(login);
+    if (login->resident != NULL)
+        (void)start_again(login, facts, engines);
+    bridge_finish(login);
 }

@@ -1,5 +1,4 @@
-/* One login, from the host's side of PROTOCOL.md: facts to the engine, conversation back and forth, one
- * verdict. */
+/* One login, from the host's side of PROTOCOL.md: facts, conversation, one verdict. */
 #ifndef BRIDGE_H
 #define BRIDGE_H
 
@@ -13,31 +12,24 @@
 #define DUO_TS_ENGINE "/usr/libexec/duo-ts/duo-ts"
 #endif
 
-/* Where a resident engine listens, if there is one. */
+/* Where a resident engine listens for root, if there is one, and where one does for everybody else. */
 #ifndef DUO_TS_SOCKET
 #define DUO_TS_SOCKET "/run/duo-ts/engine.sock"
 #endif
+#define DUO_TS_USERS_SOCKET "/run/duo-ts/users.sock"
 
-/* Milliseconds for a whole login, below sshd's LoginGraceTime; the engine gets less, so that its answer comes
- * first. */
+/* The user that a private engine of a root host runs as. */
+#define BRIDGE_PRIVATE_USER "duo-private"
+
+/* Milliseconds. Tests have less patience. */
 #ifndef BRIDGE_DEADLINE_MS
+/* For a whole login, below sshd's LoginGraceTime; the engine gets less, so that its answer comes first. */
 #define BRIDGE_DEADLINE_MS 110000
-#endif
-#ifndef BRIDGE_ENGINE_MARGIN_MS
 #define BRIDGE_ENGINE_MARGIN_MS 5000
-#endif
-
-/* Milliseconds without a sign of life after which an engine hangs. */
-#ifndef BRIDGE_SILENCE_MS
+/* Without a sign of life: then an engine hangs. */
 #define BRIDGE_SILENCE_MS 15000
-#endif
-
-/* Milliseconds for a resident engine to take a connection, and then to say HELLO, before a private one
- * serves. */
-#ifndef BRIDGE_CONNECT_MS
+/* For a resident engine to take a connection, and then to say HELLO, before a private one serves. */
 #define BRIDGE_CONNECT_MS 5000
-#endif
-#ifndef BRIDGE_GREETING_MS
 #define BRIDGE_GREETING_MS 15000
 #endif
 
@@ -89,9 +81,14 @@ struct bridge_facts {
     const char *user;
     const char *rhost;
     const char *tty;
+    /* PAM_RUSER; NULL: the host names nobody. */
+    const char *ruser;
     bool silent;
     bool no_conversation;
     uid_t caller_uid;
+    /* The kernel's login uid, where it is known. */
+    bool login_uid_known;
+    uint32_t login_uid;
     struct bridge_account account;
     struct bridge_account caller;
     const char *command;
@@ -134,12 +131,11 @@ struct bridge_verdict {
     char error[512];
 };
 
-/* Where engines are. */
+/* Where engines are: absolute paths. */
 struct bridge_engines {
-    /* Absolute path of the program that becomes a private engine. NULL: none may be started. */
+    /* The program that becomes a private engine. NULL: none may be started. */
     const char *path;
-    /* Absolute path of the socket of a resident engine, which serves where it can. NULL: private ones alone.
-     */
+    /* The socket of a resident engine, which serves where it can. NULL: private ones alone. */
     const char *socket;
 };
 

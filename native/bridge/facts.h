@@ -5,10 +5,8 @@
 #include "bridge.h"
 #include "frame.h"
 
-/* HELLO, to be ended by frame_end. */
+/* HELLO and FACTS, to be ended by frame_end. deadline: milliseconds for the engine's verdict. */
 void facts_put_hello(struct frame_writer *frame);
-
-/* FACTS, to be ended by frame_end. deadline: milliseconds for the engine's verdict. */
 void facts_put(struct frame_writer *frame, const struct bridge_facts *facts, uint32_t deadline);
 
 #endif

@@ -16,48 +16,25 @@ static uint32_t get_u32(const unsigned char *at) {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | (uint32_t)at[3];
 }
 
-/* Grows into fresh memory, so that what was there (it can hold skey) is zeroed and not left to the heap. */
-static bool writer_reserve(struct frame_writer *writer, size_t more) {
-    if (writer->failed)
-        return false;
-    if (more > FRAME_MAX_FACTS + 4 - writer->length) {
-        writer->failed = true;
-        return false;
-    }
-    size_t needed = writer->length + more;
-    if (needed <= writer->capacity)
-        return true;
-    size_t capacity = writer->capacity == 0 ? 1024 : writer->capacity;
-    while (capacity < needed)
-        capacity *= 2;
-    unsigned char *data = malloc(capacity);
-    if (data == NULL) {
-        writer->failed = true;
-        return false;
-    }
-    if (writer->data != NULL) {
-        memcpy(data, writer->data, writer->length);
-        explicit_bzero(writer->data, writer->capacity);
-        free(writer->data);
-    }
-    writer->data = data;
-    writer->capacity = capacity;
-    return true;
+/* What has failed has no room. */
+static bool has_room(struct frame_writer *writer, size_t more) {
+    writer->failed = writer->failed || writer->data == NULL || more > writer->capacity - writer->length;
+    return !writer->failed;
 }
 
 void frame_begin(struct frame_writer *writer, enum frame_type type) {
     frame_free(writer);
-    if (!writer_reserve(writer, 5))
+    /* All at once, so that no copy of what is in it (it can hold skey) is left to the heap. */
+    writer->capacity = 4 + (type == FRAME_FACTS ? FRAME_MAX_FACTS : FRAME_MAX);
+    writer->data = malloc(writer->capacity);
+    if (!has_room(writer, 5))
         return;
-    put_u32(writer->data, 0);
     writer->data[4] = (unsigned char)type;
     writer->length = 5;
 }
 
 void frame_bytes(struct frame_writer *writer, enum frame_tag tag, const void *value, size_t length) {
-    if (length > FRAME_MAX_FACTS)
-        writer->failed = true;
-    if (!writer_reserve(writer, 5 + length))
+    if (!has_room(writer, 5 + length))
         return;
     unsigned char *at = writer->data + writer->length;
     at[0] = (unsigned char)tag;
@@ -79,19 +56,15 @@ void frame_text(struct frame_writer *writer, enum frame_tag tag, const char *val
 }
 
 bool frame_end(struct frame_writer *writer) {
-    if (writer->failed || writer->length < 5)
+    if (!has_room(writer, 0))
         return false;
-    size_t limit = writer->data[4] == FRAME_FACTS ? FRAME_MAX_FACTS : FRAME_MAX;
-    size_t length = writer->length - 4;
-    if (length > limit)
-        return false;
-    put_u32(writer->data, (uint32_t)length);
+    put_u32(writer->data, (uint32_t)writer->length - 4);
     return true;
 }
 
 void frame_free(struct frame_writer *writer) {
     if (writer->data != NULL) {
-        explicit_bzero(writer->data, writer->capacity);
+        explicit_bzero(writer->data, writer->length);
         free(writer->data);
     }
     memset(writer, 0, sizeof *writer);
@@ -136,82 +109,30 @@ static bool is_text(const unsigned char *at, size_t length) {
     return true;
 }
 
-/* Where a field of this frame goes: exactly one of the two, or neither when the type has no such tag. */
-struct place {
-    uint32_t *number;
-    struct frame_text_field *text;
+#define BIT(tag) ((uint64_t)1 << (tag))
+
+/* Fields that hold a number; the others hold a text. */
+#define NUMBERS                                                                                              \
+    (BIT(TAG_VERSION) | BIT(TAG_ECHO) | BIT(TAG_PRIORITY) | BIT(TAG_CHANNEL) | BIT(TAG_OUTCOME) |            \
+     BIT(TAG_CODE) | BIT(TAG_MOTD))
+
+/* The engine's frames: which fields each must have, and which it may. */
+static const struct shape {
+    uint64_t required;
+    uint64_t optional;
+} shapes[] = {
+    [FRAME_ENGINE_HELLO] = {BIT(TAG_VERSION), BIT(TAG_RELEASE)},
+    [FRAME_PROMPT] = {BIT(TAG_TEXT) | BIT(TAG_ECHO), 0},
+    [FRAME_STATUS] = {BIT(TAG_TEXT), 0},
+    [FRAME_LOG] = {BIT(TAG_PRIORITY) | BIT(TAG_TEXT) | BIT(TAG_CHANNEL), 0},
+    [FRAME_HEARTBEAT] = {0, 0},
+    [FRAME_VERDICT] = {BIT(TAG_OUTCOME) | BIT(TAG_CODE) | BIT(TAG_STAGE) | BIT(TAG_ERROR), BIT(TAG_MOTD)},
 };
 
-static struct place place_of(struct frame_message *message, unsigned char tag) {
-    const struct place nowhere = {NULL, NULL};
-    switch (message->type) {
-    case FRAME_ENGINE_HELLO:
-        if (tag == TAG_VERSION)
-            return (struct place){&message->version, NULL};
-        if (tag == TAG_RELEASE)
-            return (struct place){NULL, &message->release};
-        return nowhere;
-    case FRAME_PROMPT:
-        if (tag == TAG_ECHO)
-            return (struct place){&message->echo, NULL};
-        if (tag == TAG_TEXT)
-            return (struct place){NULL, &message->text};
-        return nowhere;
-    case FRAME_STATUS:
-        if (tag == TAG_TEXT)
-            return (struct place){NULL, &message->text};
-        return nowhere;
-    case FRAME_LOG:
-        if (tag == TAG_PRIORITY)
-            return (struct place){&message->priority, NULL};
-        if (tag == TAG_CHANNEL)
-            return (struct place){&message->channel, NULL};
-        if (tag == TAG_TEXT)
-            return (struct place){NULL, &message->text};
-        return nowhere;
-    case FRAME_VERDICT:
-        if (tag == TAG_OUTCOME)
-            return (struct place){&message->outcome, NULL};
-        if (tag == TAG_CODE)
-            return (struct place){&message->code, NULL};
-        if (tag == TAG_MOTD)
-            return (struct place){&message->motd, NULL};
-        if (tag == TAG_STAGE)
-            return (struct place){NULL, &message->stage};
-        if (tag == TAG_ERROR)
-            return (struct place){NULL, &message->error};
-        return nowhere;
-    case FRAME_HEARTBEAT:
-    default:
-        return nowhere;
-    }
-}
-
-static bool is_engine_type(unsigned char type) {
-    return type >= FRAME_ENGINE_HELLO && type <= FRAME_VERDICT;
-}
-
-/* Which fields a type must have, as bits of (tag - 48), HELLO's apart. */
-#define BIT(tag) ((uint32_t)1 << ((tag)-TAG_TEXT))
-
-static bool has_all(enum frame_type type, uint64_t seen) {
-    uint32_t fields = (uint32_t)(seen >> TAG_TEXT);
-    uint32_t wanted = 0;
-    if (type == FRAME_ENGINE_HELLO)
-        return (seen & ((uint64_t)1 << TAG_VERSION)) != 0;
-    if (type == FRAME_PROMPT)
-        wanted = BIT(TAG_TEXT) | BIT(TAG_ECHO);
-    else if (type == FRAME_STATUS)
-        wanted = BIT(TAG_TEXT);
-    else if (type == FRAME_LOG)
-        wanted = BIT(TAG_PRIORITY) | BIT(TAG_TEXT) | BIT(TAG_CHANNEL);
-    else if (type == FRAME_VERDICT)
-        wanted = BIT(TAG_OUTCOME) | BIT(TAG_CODE) | BIT(TAG_STAGE) | BIT(TAG_ERROR);
-    return (fields & wanted) == wanted;
-}
-
+/* NULL, or what is wrong. */
 static const char *read_fields(struct frame_message *message, const unsigned char *at,
                                const unsigned char *end) {
+    const struct shape *shape = &shapes[message->type];
     uint64_t seen = 0;
     while (at < end) {
         if (end - at < 5)
@@ -221,24 +142,23 @@ static const char *read_fields(struct frame_message *message, const unsigned cha
         at += 5;
         if (length > (size_t)(end - at))
             return "a field runs past its frame";
-        struct place place = place_of(message, tag);
-        if (place.number == NULL && place.text == NULL)
+        if (tag >= FRAME_TAGS || ((shape->required | shape->optional) & BIT(tag)) == 0)
             return "a field that its frame does not have";
-        if (seen & ((uint64_t)1 << tag))
+        if (seen & BIT(tag))
             return "a field that stands twice";
-        seen |= (uint64_t)1 << tag;
-        if (place.number != NULL) {
-            if (length != 4)
-                return "a number that is no 32-bit number";
-            *place.number = get_u32(at);
-        } else {
+        seen |= BIT(tag);
+        if ((NUMBERS & BIT(tag)) == 0) {
             if (!is_text(at, length))
                 return "a text that is no text";
-            *place.text = (struct frame_text_field){(const char *)at, length, true};
+            message->texts[tag] = (struct frame_text_field){(const char *)at, length};
+        } else {
+            if (length != 4)
+                return "a number that is no 32-bit number";
+            message->numbers[tag] = get_u32(at);
         }
         at += length;
     }
-    return has_all(message->type, seen) ? NULL : "a frame that lacks a field";
+    return (seen & shape->required) == shape->required ? NULL : "a frame that lacks a field";
 }
 
 enum frame_result frame_next(struct frame_reader *reader, struct frame_message *message, const char **why) {
@@ -249,18 +169,14 @@ enum frame_result frame_next(struct frame_reader *reader, struct frame_message *
     if (held < 4)
         return FRAME_INCOMPLETE;
     uint32_t length = get_u32(at);
-    if (length == 0) {
+    if (length == 0)
         *why = "an empty frame";
-        return FRAME_NONSENSE;
-    }
-    if (length > FRAME_MAX) {
+    else if (length > FRAME_MAX)
         *why = "a frame that is too long";
-        return FRAME_NONSENSE;
-    }
-    if (held > 4 && !is_engine_type(at[4])) {
+    else if (held > 4 && (at[4] < FRAME_ENGINE_HELLO || at[4] > FRAME_VERDICT))
         *why = "a frame of unknown type";
+    if (*why != NULL)
         return FRAME_NONSENSE;
-    }
     if (held - 4 < length)
         return FRAME_INCOMPLETE;
     message->type = (enum frame_type)at[4];
@@ -274,11 +190,5 @@ bool frame_is_text(const char *value) {
 }
 
 char *frame_dup(const struct frame_text_field *text) {
-    char *copy = malloc(text->length + 1);
-    if (copy == NULL)
-        return NULL;
-    if (text->length > 0)
-        memcpy(copy, text->data, text->length);
-    copy[text->length] = '\0';
-    return copy;
+    return text->length == 0 ? strdup("") : strndup(text->data, text->length);
 }

@@ -33,6 +33,7 @@ enum frame_tag {
     TAG_USER = 18,
     TAG_RHOST = 19,
     TAG_TTY = 20,
+    TAG_RUSER = 21,
     TAG_FLAGS = 22,
     TAG_CALLER_UID = 23,
     TAG_ACCOUNT_NAME = 24,
@@ -70,7 +71,11 @@ enum frame_tag {
     TAG_STAGE = 56,
     TAG_ERROR = 57,
     TAG_MOTD = 58,
+    TAG_LOGIN_UID = 59,
 };
+
+/* More than the highest tag. */
+#define FRAME_TAGS 64
 
 /* A frame in the making. Starts zeroed; the first failure (memory, length) sticks until frame_end tells of
  * it. */
@@ -91,26 +96,17 @@ bool frame_end(struct frame_writer *writer);
 /* Zeroes what was in it. */
 void frame_free(struct frame_writer *writer);
 
-/* One frame of the engine's, taken apart. Texts point into the reader and are not terminated. */
+/* One frame of the engine's, taken apart: what stands under a tag. Texts point into the reader and are not
+ * terminated; one that is absent is empty. */
 struct frame_text_field {
     const char *data;
     size_t length;
-    bool present;
 };
 
 struct frame_message {
     enum frame_type type;
-    uint32_t version;
-    uint32_t echo;
-    uint32_t priority;
-    uint32_t channel;
-    uint32_t outcome;
-    uint32_t code;
-    uint32_t motd;
-    struct frame_text_field release;
-    struct frame_text_field text;
-    struct frame_text_field stage;
-    struct frame_text_field error;
+    uint32_t numbers[FRAME_TAGS];
+    struct frame_text_field texts[FRAME_TAGS];
 };
 
 /* What has arrived of the engine's frames: never more than one frame's worth is asked for. Starts zeroed. */
@@ -133,7 +129,7 @@ enum frame_result frame_next(struct frame_reader *reader, struct frame_message *
 /* True when a C string is UTF-8, as a text that is sent must be. */
 bool frame_is_text(const char *value);
 
-/* A text as a C string, to be freed; NULL when there is no memory. An absent text is "". */
+/* A text as a C string, to be freed; NULL when there is no memory. */
 char *frame_dup(const struct frame_text_field *text);
 
 #endif

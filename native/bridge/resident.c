@@ -2,18 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
-#include <pwd.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "bridge.h"
 #include "system.h"
@@ -24,39 +18,6 @@
 /* How often a full queue is tried again. */
 #define RETRY_MS 20
 
-/* Passwd entries that are longer are nobody's that is meant here. */
-#define MAX_ENTRY 65536
-
-/* Opens the directory that holds the socket, if it is root's alone. `name` becomes the socket's name in it.
- */
-static int open_directory(const char *path, const char **name, char *why, size_t why_size) {
-    char directory[PATH_MAX];
-    struct stat status;
-    const char *slash = strrchr(path, '/');
-
-    if (path[0] != '/' || slash[1] == '\0' || strlen(path) >= sizeof directory) {
-        snprintf(why, why_size, "that is no absolute path of a socket");
-        return -1;
-    }
-    size_t length = slash == path ? 1 : (size_t)(slash - path);
-    memcpy(directory, path, length);
-    directory[length] = '\0';
-    *name = slash + 1;
-
-    int fd = system_lift(open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (fd < 0) {
-        if (errno != ENOENT)
-            snprintf(why, why_size, "its directory: %s", strerror(errno));
-        return -1;
-    }
-    if (fstat(fd, &status) < 0 || status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        snprintf(why, why_size, "its directory must be owned by root and writable by nobody else");
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
 static bool is_socket(int directory, const char *name, char *why, size_t why_size) {
     struct stat status;
     if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) < 0) {
@@ -64,30 +25,21 @@ static bool is_socket(int directory, const char *name, char *why, size_t why_siz
             snprintf(why, why_size, "%s", strerror(errno));
         return false;
     }
-    if (!S_ISSOCK(status.st_mode)) {
+    if (!S_ISSOCK(status.st_mode))
         snprintf(why, why_size, "it is no socket");
-        return false;
-    }
-    return true;
+    return S_ISSOCK(status.st_mode);
 }
 
 /* A socket of this kind connects at once or not at all; while the queue is full it is tried again, but not
  * long. */
 static bool connect_within(int fd, const struct sockaddr_un *address, char *why, size_t why_size) {
     int64_t end = system_now() + BRIDGE_CONNECT_MS;
-    while (connect(fd, (const struct sockaddr *)address, sizeof *address) < 0) {
-        if (errno == EISCONN)
-            break;
-        if (errno == ENOENT) {
-            snprintf(why, why_size, "it can't be reached, since /proc is not mounted here");
-            return false;
-        }
-        if (errno != EAGAIN && errno != EINTR) {
-            snprintf(why, why_size, "%s", strerror(errno));
-            return false;
-        }
-        if (system_now() >= end) {
-            snprintf(why, why_size, "it takes no connection, its queue is full");
+    while (connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 && errno != EISCONN) {
+        if ((errno != EAGAIN && errno != EINTR) || system_now() >= end) {
+            snprintf(why, why_size, "%s",
+                     errno == EAGAIN   ? "it takes no connection, its queue is full"
+                     : errno == ENOENT ? "it can't be reached, since /proc is not mounted here"
+                                       : strerror(errno));
             return false;
         }
         (void)poll(NULL, 0, RETRY_MS);
@@ -95,45 +47,32 @@ static bool connect_within(int fd, const struct sockaddr_un *address, char *why,
     return true;
 }
 
-static bool is_engine_user(uid_t uid) {
-    struct passwd entry;
-    struct passwd *result = NULL;
-    if (uid == 0)
-        return true;
-    char *buffer = malloc(MAX_ENTRY);
-    if (buffer == NULL)
-        return false;
-    bool same = getpwnam_r(RESIDENT_USER, &entry, buffer, MAX_ENTRY, &result) == 0 && result != NULL &&
-                result->pw_uid == uid;
-    free(buffer);
-    return same;
-}
-
 /* Who listens: root (systemd, for the engine) or the engine's user. The kernel says so, not the path. */
 static bool judge_listener(int fd, char *why, size_t why_size) {
     struct ucred peer;
     socklen_t size = sizeof peer;
+    uid_t uid;
+    gid_t gid;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
         snprintf(why, why_size, "who listens there can't be known: %s", strerror(errno));
         return false;
     }
-    if (!is_engine_user(peer.uid)) {
-        snprintf(why, why_size, "uid %u listens there, which is neither root nor %s", (unsigned)peer.uid,
-                 RESIDENT_USER);
-        return false;
-    }
-    return true;
+    if (peer.uid == 0 || (system_user_ids(RESIDENT_USER, &uid, &gid) && uid == peer.uid))
+        return true;
+    snprintf(why, why_size, "uid %u listens there, which is neither root nor %s", (unsigned)peer.uid,
+             RESIDENT_USER);
+    return false;
 }
 
 int resident_connect(const char *path, char *why, size_t why_size) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const char *name = NULL;
-    int directory = -1;
     int fd = -1;
-    int result = -1;
 
+    int directory = system_open_directory(path, false, &name, why, why_size);
+    if (directory < 0 && errno != ENOENT)
+        return -1;
     why[0] = '\0';
-    directory = open_directory(path, &name, why, why_size);
     if (directory < 0 || !is_socket(directory, name, why, why_size))
         goto out;
     /* By way of the directory that was judged, whatever its path leads to by now. */
@@ -143,16 +82,11 @@ int resident_connect(const char *path, char *why, size_t why_size) {
         goto out;
     }
     fd = system_lift(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (fd < 0) {
+    if (fd < 0)
         snprintf(why, why_size, "%s", strerror(errno));
-        goto out;
-    }
-    if (!connect_within(fd, &address, why, why_size) || !judge_listener(fd, why, why_size))
-        goto out;
-    result = fd;
-    fd = -1;
+    else if (!connect_within(fd, &address, why, why_size) || !judge_listener(fd, why, why_size))
+        system_close(&fd);
 out:
-    system_close(&fd);
     system_close(&directory);
-    return result;
+    return fd;
 }

@@ -1,5 +1,4 @@
-/* The way to a resident engine: one process that serves many logins, and listens where only root can make it.
- */
+/* The way to a resident engine: one process that serves many logins. */
 #ifndef RESIDENT_H
 #define RESIDENT_H
 

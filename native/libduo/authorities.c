@@ -1,13 +1,12 @@
 #include "authorities.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "frame.h"
+#include "system.h"
 
 #define BEGIN "-----BEGIN CERTIFICATE-----"
 #define END "-----END CERTIFICATE-----"
@@ -29,57 +28,32 @@ bool authorities_usable(const char *pem, const char **why) {
 }
 
 char *authorities_read(const char *path) {
-    const size_t capacity = FRAME_MAX_AUTHORITIES + 2;
     char *text = NULL;
-    size_t length = 0;
+    char *fitting = NULL;
     struct stat status;
     const char *why;
-    bool done = false;
     int error = EINVAL;
-    int fd;
 
-    /* O_NONBLOCK: a fifo in the file's place must not hold the program up. */
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &status) < 0) {
-        error = errno;
-        goto out;
-    }
+    int fd = system_open(path, &status);
+    if (fd < 0)
+        return NULL;
     if (!S_ISREG(status.st_mode))
         goto out;
-    if (status.st_size > FRAME_MAX_AUTHORITIES) {
-        error = EFBIG;
+    text = malloc(FRAME_MAX_AUTHORITIES + 2);
+    ssize_t length = text == NULL ? -1 : system_read(fd, text, FRAME_MAX_AUTHORITIES + 1);
+    if (length < 0 || length > FRAME_MAX_AUTHORITIES) {
+        error = length < 0 ? errno : EFBIG;
         goto out;
-    }
-    text = malloc(capacity);
-    if (text == NULL) {
-        error = ENOMEM;
-        goto out;
-    }
-    while (length < capacity - 1) {
-        ssize_t step = read(fd, text + length, capacity - 1 - length);
-        if (step < 0 && errno == EINTR)
-            continue;
-        if (step < 0) {
-            error = errno;
-            goto out;
-        }
-        if (step == 0)
-            break;
-        length += (size_t)step;
     }
     text[length] = '\0';
-    done = strlen(text) == length && authorities_usable(text, &why);
     /* A handle lives long: it keeps no more than it needs. */
-    char *fitting = done ? realloc(text, length + 1) : NULL;
-    if (fitting != NULL)
-        text = fitting;
-out:
-    if (fd >= 0)
-        close(fd);
-    if (!done) {
-        free(text);
-        text = NULL;
-        errno = error;
+    if (strlen(text) == (size_t)length && authorities_usable(text, &why)) {
+        fitting = strdup(text);
+        error = errno;
     }
-    return text;
+out:
+    system_close(&fd);
+    free(text);
+    errno = error;
+    return fitting;
 }

@@ -6,9 +6,10 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "line.h"
 
 struct terminal {
     int input;
@@ -31,20 +32,6 @@ static void terminal_close(const struct terminal *terminal) {
         close(terminal->input);
 }
 
-static bool write_all(int fd, const char *text) {
-    size_t left = strlen(text);
-    while (left > 0) {
-        ssize_t step = write(fd, text, left);
-        if (step < 0 && errno == EINTR)
-            continue;
-        if (step < 0)
-            return false;
-        text += step;
-        left -= (size_t)step;
-    }
-    return true;
-}
-
 /* Nobody at the other end of standard output is an error here, and no signal for the program. */
 static bool put(int fd, const char *text) {
     const struct timespec now = {0, 0};
@@ -57,31 +44,17 @@ static bool put(int fd, const char *text) {
     (void)sigpending(&pending);
     if (pthread_sigmask(SIG_BLOCK, &pipe_signal, &before) != 0)
         return false;
-    bool written = write_all(fd, text);
+    bool written = line_put(fd, text, NULL, NULL);
     if (!written && errno == EPIPE && sigismember(&pending, SIGPIPE) == 0)
         (void)sigtimedwait(&pipe_signal, NULL, &now);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return written;
 }
 
-/* One line without its end. Byte by byte: what stands behind it is the program's. */
+/* A line without its end is one, unless it is empty. */
 static bool get(int fd, char *buf, size_t bufsz) {
-    size_t length = 0;
-    for (;;) {
-        char byte;
-        ssize_t step = read(fd, &byte, 1);
-        if (step < 0 && errno == EINTR)
-            continue;
-        if (step < 0 || (step == 0 && length == 0))
-            return false;
-        if (step == 0 || byte == '\n')
-            break;
-        /* The rest of a line that is too long is read all the same, or the next prompt would find it. */
-        if (length + 1 < bufsz)
-            buf[length++] = byte;
-    }
-    buf[length] = '\0';
-    return true;
+    int end = line_get(fd, "\n", buf, bufsz, NULL, NULL);
+    return end > 0 || (end == 0 && buf[0] != '\0');
 }
 
 char *terminal_prompt(void *conv_arg, const char *prompt, char *buf, size_t bufsz) {

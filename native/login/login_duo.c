@@ -15,14 +15,15 @@
 #include "bridge.h"
 #include "config_file.h"
 #include "environment.h"
+#include "login_uid.h"
 #include "privileges.h"
 #include "sentence.h"
 #include "shell.h"
+#include "system.h"
 #include "terminal.h"
 
 #define PROGRAM "login_duo"
 #define DEFAULT_CONFIG "/etc/duo/login_duo.conf"
-#define ENGINE_USER "duo"
 #define USAGE "Usage: login_duo [-v] [-c config] [-d] [-f duouser] [-h host] [prog [args...]]"
 
 struct launcher {
@@ -183,9 +184,10 @@ static bool find_user(struct launcher *launcher) {
     }
     if (!launcher->caller.privileged)
         return true;
-    entry = getpwnam(ENGINE_USER);
-    if (entry == NULL || entry->pw_uid == 0 || entry->pw_gid == 0) {
-        complain(launcher, "User '" ENGINE_USER "' not found");
+    uid_t uid;
+    gid_t gid;
+    if (!system_user_ids(BRIDGE_PRIVATE_USER, &uid, &gid)) {
+        complain(launcher, "User '" BRIDGE_PRIVATE_USER "' not found");
         return false;
     }
     return true;
@@ -232,6 +234,7 @@ static struct bridge *start(struct launcher *launcher, const struct bridge_host 
     }
     facts.config_text = config.text;
     facts.config_length = config.length;
+    facts.login_uid_known = login_uid_read(&facts.login_uid);
     (void)account_by_uid(&facts.account, launcher->caller.uid);
     /* Whoever calls is who logs in: the groups need not be told twice. */
     facts.caller = facts.account;
@@ -264,7 +267,7 @@ static void log_in(struct launcher *launcher) {
         .abandoned = host_abandoned,
     };
     /* A moment longer than the engine's own: it says more than this process can. */
-    launcher->patience_ends = terminal_now() + BRIDGE_DEADLINE_MS - BRIDGE_ENGINE_MARGIN_MS + 1000;
+    launcher->patience_ends = system_now() + BRIDGE_DEADLINE_MS - BRIDGE_ENGINE_MARGIN_MS + 1000;
     struct bridge *bridge = start(launcher, &host, &verdict);
     if (bridge == NULL)
         return;

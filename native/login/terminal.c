@@ -6,17 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bridge.h"
+#include "line.h"
+#include "system.h"
 
-/* How often a prompt looks for signals that are held back. */
-#define TICK_MS 100
-
-/* A terminal's own longest line. What is longer than a factor can be is still read to its end, for it must
- * not reach the shell. */
-#define MAX_LINE 4096
+/* A terminal's own longest line. */
+#define MAX_LINE 4097
 
 bool terminal_secure_descriptors(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
@@ -26,65 +23,24 @@ bool terminal_secure_descriptors(void) {
     return true;
 }
 
-int64_t terminal_now(void) {
-    struct timespec now;
-    if (clock_gettime(CLOCK_MONOTONIC, &now) < 0)
-        return INT64_MAX;
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+static bool is_watched(const void *context) {
+    (void)context;
+    return bridge_pending_signal() == 0 && !terminal_gone();
 }
 
 void terminal_show(const char *text) {
-    size_t length = strlen(text);
-    while (length > 0) {
-        ssize_t step = write(STDOUT_FILENO, text, length);
-        if (step > 0) {
-            text += step;
-            length -= (size_t)step;
-        } else if (step < 0 && errno == EAGAIN) {
-            struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
-            if (bridge_pending_signal() != 0 || terminal_gone())
-                return;
-            (void)poll(&output, 1, TICK_MS);
-        } else if (step >= 0 || errno != EINTR) {
-            return;
-        }
-    }
+    (void)line_put(STDOUT_FILENO, text, is_watched, NULL);
 }
 
-/* True: there is something to read, or the end of it. */
-static bool wait_for_input(int64_t until) {
-    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-    for (;;) {
-        if (bridge_pending_signal() != 0 || terminal_now() >= until)
-            return false;
-        int ready = poll(&input, 1, TICK_MS);
-        if (ready > 0)
-            return true;
-        if (ready < 0 && errno != EINTR)
-            return false;
-    }
+static bool is_awaited(const void *until) {
+    return bridge_pending_signal() == 0 && system_now() < *(const int64_t *)until;
 }
 
-/* Byte by byte: what is typed ahead behind the line break is the shell's. */
 static char *read_line(int64_t until) {
-    char *line = malloc(MAX_LINE + 1);
-    size_t length = 0;
-    while (line != NULL && wait_for_input(until)) {
-        char byte;
-        ssize_t step = read(STDIN_FILENO, &byte, 1);
-        if (step < 0 && (errno == EINTR || errno == EAGAIN))
-            continue;
-        if (step <= 0)
-            break;
-        if (byte == '\n' || byte == '\r') {
-            line[length] = '\0';
-            return line;
-        }
-        if (length < MAX_LINE)
-            line[length++] = byte == '\0' ? '?' : byte;
-    }
-    if (line != NULL)
-        explicit_bzero(line, length);
+    char *line = malloc(MAX_LINE);
+    if (line == NULL || line_get(STDIN_FILENO, "\r\n", line, MAX_LINE, is_awaited, &until) > 0)
+        return line;
+    explicit_bzero(line, MAX_LINE);
     free(line);
     return NULL;
 }

@@ -10,13 +10,10 @@
  * written to. False: that failed. */
 bool terminal_secure_descriptors(void);
 
-/* Milliseconds of a clock that never goes back. */
-int64_t terminal_now(void);
-
 void terminal_show(const char *text);
 
 /* Shows text and reads a line, without its line break, into malloc'd memory. NULL: there is none, because of
- * the end of file, a signal that is held back, or the end of patience at `until` of terminal_now. */
+ * the end of file, a signal that is held back, or the end of patience at `until` of system_now. */
 char *terminal_ask(const char *text, bool echo, int64_t until);
 
 /* True when nobody is left at the other end of standard input and standard output. */

@@ -20,6 +20,7 @@
 #include "account.h"
 #include "bridge.h"
 #include "config_file.h"
+#include "login_uid.h"
 #include "sentence.h"
 
 #define DEFAULT_CONFIG "/etc/duo/pam_duo.conf"
@@ -170,9 +171,11 @@ static int run_login(struct module *module, const char *user) {
     facts.service = text_item(module->pamh, PAM_SERVICE);
     facts.rhost = text_item(module->pamh, PAM_RHOST);
     facts.tty = text_item(module->pamh, PAM_TTY);
+    facts.ruser = text_item(module->pamh, PAM_RUSER);
     facts.silent = module->silent;
     facts.no_conversation = !has_conversation(module->pamh);
     facts.caller_uid = getuid();
+    facts.login_uid_known = login_uid_read(&facts.login_uid);
     if (facts.service == NULL) {
         log_failure(module, LOG_ERR, "Error in Duo login", user, facts.rhost, "the host named no service");
         goto out;
@@ -227,7 +230,7 @@ EXPORT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const ch
     struct module module = {
         .pamh = pamh,
         .config_path = DEFAULT_CONFIG,
-        .engines = {.path = DUO_TS_ENGINE, .socket = DUO_TS_SOCKET},
+        .engines = {.path = DUO_TS_ENGINE, .socket = geteuid() == 0 ? DUO_TS_SOCKET : DUO_TS_USERS_SOCKET},
         .silent = (flags & PAM_SILENT) != 0,
     };
     const char *user = NULL;

@@ -85,6 +85,36 @@ static void send_log(uint32_t priority, const char *text) {
     send_frame(&frame);
 }
 
+/* Sends LOG frames that hold so many bytes in all. */
+static void send_log_bytes(size_t bytes) {
+    static char text[8192 + 1];
+    while (bytes > 0) {
+        size_t step = bytes < sizeof text - 1 ? bytes : sizeof text - 1;
+        memset(text, 'a', step);
+        text[step] = '\0';
+        send_log(6, text);
+        bytes -= step;
+    }
+}
+
+/* True for a mode that says how much to send of what. */
+static bool send_many(const char *mode) {
+    unsigned logs = 0;
+    unsigned statuses = 0;
+    unsigned prompts = 0;
+    unsigned bytes = 0;
+    bool known = sscanf(mode, "logs-%u", &logs) == 1 || sscanf(mode, "statuses-%u", &statuses) == 1 ||
+                 sscanf(mode, "prompts-%u", &prompts) == 1 || sscanf(mode, "log-bytes-%u", &bytes) == 1;
+    send_log_bytes(bytes);
+    while (logs-- > 0)
+        send_log(6, "one of many");
+    while (statuses-- > 0)
+        send_status("one of many");
+    while (prompts-- > 0)
+        send_prompt();
+    return known;
+}
+
 static void send_empty(enum frame_type type) {
     struct frame_writer frame = {0};
     frame_begin(&frame, type);
@@ -211,6 +241,10 @@ int main(void) {
     unsigned code;
     if (sscanf(mode, "code-%u-%u", &outcome, &code) == 2) {
         send_code(outcome, code, "because");
+        return pause();
+    }
+    if (send_many(mode)) {
+        send_verdict(1);
         return pause();
     }
     if (strcmp(mode, "talk") == 0) {

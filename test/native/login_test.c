@@ -16,6 +16,7 @@
 #include "environment.h"
 #include "privileges.h"
 #include "shell.h"
+#include "system.h"
 #include "terminal.h"
 
 int check_failures = 0;
@@ -87,7 +88,7 @@ static void ask(const char *typed, bool echo, const char *expected, const char *
     pid_t pid = forkpty(&master, NULL, NULL, NULL);
     CHECK(pid >= 0, "%s", strerror(errno));
     if (pid == 0) {
-        int64_t until = terminal_now() + (typed == NULL ? 0 : 60000);
+        int64_t until = system_now() + (typed == NULL ? 0 : 60000);
         char *answer = terminal_ask("say: ", echo, until);
         bool good = answer == NULL ? expected == NULL : expected != NULL && strcmp(answer, expected) == 0;
         free(answer);
@@ -142,7 +143,7 @@ static void test_interrupted(void) {
         if (pipe(ends) < 0 || dup2(ends[0], STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
             _exit(2);
         raise(SIGTERM);
-        _exit(terminal_ask("say: ", true, terminal_now() + 60000) == NULL ? 0 : 1);
+        _exit(terminal_ask("say: ", true, system_now() + 60000) == NULL ? 0 : 1);
     }
     int status = 0;
     CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0,

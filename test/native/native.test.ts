@@ -21,6 +21,7 @@ const MODULE = resolve('build/Release/pam_duo_ts.so');
 const LOGIN_DUO = resolve('build/Release/login_duo');
 const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   account_test: [],
+  login_uid_test: [],
   frame_test: ['test/fixtures/frames'],
   config_file_test: [],
   login_test: [],

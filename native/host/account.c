@@ -12,8 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Entries of a directory service can be long (a group has its members in it); past this they are refused. */
-#define MAX_ENTRY (16 * 1024 * 1024)
+/* Room for an entry of a directory service: a group has its members in it. What is not used of it takes no
+ * memory. */
+#define ENTRY_SIZE ((size_t)16 * 1024 * 1024)
 #define MAX_GROUPS 65536
 
 /* getpwnam_r(3), getgrgid_r(3): what they may return for an entry that does not exist. */
@@ -22,21 +23,12 @@ static bool means_unknown(int error) {
 }
 
 /* NULL: the group has no name, or the name service could not say. The name may be one that matters. */
-static char *group_name(gid_t gid) {
+static char *group_name(gid_t gid, char *buffer) {
     struct group entry;
     struct group *result = NULL;
-    char *name = NULL;
-    int error = ERANGE;
-    for (size_t size = 1024; error == ERANGE && size <= MAX_ENTRY; size *= 4) {
-        char *buffer = malloc(size);
-        if (buffer == NULL)
-            return NULL;
-        error = getgrgid_r(gid, &entry, buffer, size, &result);
-        if (error == 0 && result != NULL)
-            name = strdup(result->gr_name);
-        free(buffer);
-    }
-    return name;
+    if (getgrgid_r(gid, &entry, buffer, ENTRY_SIZE, &result) != 0 || result == NULL)
+        return NULL;
+    return strdup(result->gr_name);
 }
 
 /* With less than this, a name service can fail to ask, and what it could not ask is left out in silence. */
@@ -62,49 +54,38 @@ static const char *lacks_room(void) {
 }
 
 /* NULL, or why the groups could not be read. */
-static const char *read_groups(struct bridge_account *account, gid_t primary) {
-    int count = 64;
-    gid_t *gids = NULL;
+static const char *read_groups(struct bridge_account *account, gid_t primary, char *buffer) {
     const char *error = lacks_room();
-
+    int count = MAX_GROUPS;
     if (error != NULL)
         return error;
     error = "out of memory";
-    for (;;) {
-        int wanted = count;
-        gid_t *grown = realloc(gids, (size_t)count * sizeof *gids);
-        if (grown == NULL)
-            goto out;
-        gids = grown;
-        if (getgrouplist(account->name, primary, gids, &wanted) >= 0) {
-            count = wanted;
-            break;
-        }
-        count = wanted > count ? wanted : count * 2;
-        if (count > MAX_GROUPS) {
-            error = "too many groups";
-            goto out;
-        }
+    gid_t *gids = calloc(MAX_GROUPS, sizeof *gids);
+    if (gids == NULL)
+        goto out;
+    if (getgrouplist(account->name, primary, gids, &count) < 0) {
+        error = "there are too many groups, or the name service failed";
+        goto out;
     }
     account->groups = calloc((size_t)count + 1, sizeof *account->groups);
     if (account->groups == NULL)
         goto out;
-    for (int i = 0; i < count; i++) {
-        account->groups[account->group_count] = group_name(gids[i]);
-        if (account->groups[account->group_count] == NULL) {
-            error = "a group of the user has no name that can be looked up";
-            goto out;
-        }
-        account->group_count++;
-    }
     error = NULL;
+    for (int i = 0; i < count && error == NULL; i++) {
+        account->groups[i] = group_name(gids[i], buffer);
+        if (account->groups[i] == NULL)
+            error = "a group of the user has no name that can be looked up";
+        else
+            account->group_count++;
+    }
 out:
     free(gids);
     return error;
 }
 
-/* NULL, or why the entry could not be kept. */
-static const char *fill(struct bridge_account *account, const struct passwd *entry) {
+/* NULL, or why the entry, which lies in the buffer, could not be kept. */
+static const char *fill(struct bridge_account *account, const struct passwd *entry, char *buffer) {
+    gid_t primary = entry->pw_gid;
     account->name = strdup(entry->pw_name);
     account->gecos = strdup(entry->pw_gecos == NULL ? "" : entry->pw_gecos);
     account->uid = entry->pw_uid;
@@ -112,31 +93,28 @@ static const char *fill(struct bridge_account *account, const struct passwd *ent
         account_free(account);
         return "out of memory";
     }
-    account->groups_error = read_groups(account, entry->pw_gid);
+    account->groups_error = read_groups(account, primary, buffer);
     return NULL;
 }
 
 /* By name where there is one, else by uid. That there is nobody is believed only of a name service that had
  * what it needs to look: PAM stacks may let pass whom nobody knows. */
 static bool look_up(struct bridge_account *account, const char *name, uid_t uid) {
-    int error = ERANGE;
+    struct passwd entry;
+    struct passwd *result = NULL;
+    char *buffer = malloc(ENTRY_SIZE);
     memset(account, 0, sizeof *account);
-    for (size_t size = 4096; error == ERANGE && size <= MAX_ENTRY; size *= 4) {
-        struct passwd entry;
-        struct passwd *result = NULL;
-        char *buffer = malloc(size);
-        if (buffer == NULL) {
-            account->error = "out of memory";
-            return false;
-        }
-        error = name != NULL ? getpwnam_r(name, &entry, buffer, size, &result)
-                             : getpwuid_r(uid, &entry, buffer, size, &result);
-        if (error == 0 && result != NULL)
-            account->error = fill(account, result);
-        free(buffer);
+    if (buffer == NULL) {
+        account->error = "out of memory";
+        return false;
     }
-    if (account->name == NULL && account->error == NULL)
+    int error = name != NULL ? getpwnam_r(name, &entry, buffer, ENTRY_SIZE, &result)
+                             : getpwuid_r(uid, &entry, buffer, ENTRY_SIZE, &result);
+    if (error == 0 && result != NULL)
+        account->error = fill(account, result, buffer);
+    else
         account->error = means_unknown(error) ? lacks_room() : "the passwd entry can't be read";
+    free(buffer);
     return account->name != NULL;
 }
 
