@@ -27,9 +27,11 @@ export function factsFromFrame(frame: Frame): Facts {
     user: frame.text('user'),
     ...optional('rhost', frame.optionalText('rhost')),
     ...optional('tty', frame.optionalText('tty')),
+    ...optional('ruser', frame.optionalText('ruser')),
     silent: (flags & FLAG_SILENT) !== 0,
     noConversation: (flags & FLAG_NO_CONVERSATION) !== 0,
     callerUid,
+    ...optional('loginUid', frame.optionalNumber('loginUid')),
     ...optional('account', account(frame, 'account', frame.optionalNumber('accountUid'))),
     ...optional('caller', account(frame, 'caller', callerUid)),
     ...optional('command', frame.optionalText('command')),
@@ -96,10 +98,12 @@ export function factsToFrame(facts: Facts): Buffer {
   ];
   if (facts.rhost !== undefined) fields.push(['rhost', facts.rhost]);
   if (facts.tty !== undefined) fields.push(['tty', facts.tty]);
+  if (facts.ruser !== undefined) fields.push(['ruser', facts.ruser]);
   fields.push(
     ['flags', (facts.silent ? FLAG_SILENT : 0) | (facts.noConversation ? FLAG_NO_CONVERSATION : 0)],
     ['callerUid', facts.callerUid],
   );
+  if (facts.loginUid !== undefined) fields.push(['loginUid', facts.loginUid]);
   if (facts.account !== undefined) {
     fields.push(['accountUid', facts.account.uid], ...accountFields('account', facts.account));
   }

@@ -46,6 +46,7 @@ export const FIELDS = {
   user: { tag: 18, kind: 'text' },
   rhost: { tag: 19, kind: 'foreign' },
   tty: { tag: 20, kind: 'foreign' },
+  ruser: { tag: 21, kind: 'foreign' },
   flags: { tag: 22, kind: 'number' },
   callerUid: { tag: 23, kind: 'number' },
   accountName: { tag: 24, kind: 'text' },
@@ -83,6 +84,7 @@ export const FIELDS = {
   stage: { tag: 56, kind: 'text' },
   error: { tag: 57, kind: 'text' },
   motd: { tag: 58, kind: 'number' },
+  loginUid: { tag: 59, kind: 'number' },
   answer: { tag: 48, kind: 'foreign' },
 } as const satisfies Record<string, FieldShape>;
 
@@ -94,8 +96,10 @@ const FACTS_FIELDS: readonly FieldName[] = [
   'user',
   'rhost',
   'tty',
+  'ruser',
   'flags',
   'callerUid',
+  'loginUid',
   'accountName',
   'accountUid',
   'accountGecos',

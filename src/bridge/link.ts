@@ -16,6 +16,7 @@ import {
   MAX_HOST_FRAME,
   PROTOCOL_VERSION,
 } from './frame.ts';
+import { Heart } from './heart.ts';
 import {
   CancelledError,
   Channel,
@@ -30,12 +31,14 @@ import {
   type Verdict,
 } from './messages.ts';
 
-const HEARTBEAT_MS = 1000;
+const HEARTBEAT = encodeFrame(FrameType.heartbeat, []);
 
 export interface LinkOptions {
   readonly clock: Clock;
   /** This program's release, for the host's log. */
   readonly release: string;
+  /** Shared by all logins of a process; absent: this one has its own. */
+  readonly heart?: Heart;
   /** Milliseconds for the host to send its FACTS; absent: no limit. */
   readonly factsWithin?: number;
   /** The longest deadline that a host may set, in milliseconds; absent: any. */
@@ -91,11 +94,13 @@ class Link {
   readonly #abort = new AbortController();
   readonly #timers = new AbortController();
   readonly #facts: Waiter<Facts> = Promise.withResolvers();
+  readonly #stopBeating: () => void;
   #greeted = false;
   #informed = false;
   #answer: Waiter<string> | undefined;
 
-  constructor(socket: Duplex, { clock, release, factsWithin, maxFacts = MAX_HOST_FRAME }: LinkOptions) {
+  constructor(socket: Duplex, options: LinkOptions) {
+    const { clock, release, heart = new Heart(clock), factsWithin, maxFacts = MAX_HOST_FRAME } = options;
     this.#socket = socket;
     this.#clock = clock;
     this.#facts.promise.catch(() => {});
@@ -127,7 +132,7 @@ class Link {
       ['version', PROTOCOL_VERSION],
       ['release', release],
     ]);
-    void this.#beat();
+    this.#stopBeating = heart.start(() => this.#write(HEARTBEAT));
     if (factsWithin !== undefined) void this.#awaitFacts(factsWithin);
   }
 
@@ -157,20 +162,10 @@ class Link {
   }
 
   close(): void {
+    this.#stopBeating();
     this.#timers.abort(new CancelledError('the login is over'));
     this.#abort.abort(new CancelledError('the login is over'));
     this.#socket.end();
-  }
-
-  async #beat(): Promise<void> {
-    try {
-      for (;;) {
-        await this.#clock.sleep(HEARTBEAT_MS, this.#timers.signal);
-        this.#send(FrameType.heartbeat, []);
-      }
-    } catch {
-      // The timers were stopped: the login is over.
-    }
   }
 
   async #awaitFacts(ms: number): Promise<void> {
@@ -227,6 +222,7 @@ class Link {
 
   #cancel(reason: string): void {
     const error = new CancelledError(reason);
+    this.#stopBeating();
     this.#timers.abort(error);
     this.#abort.abort(error);
     this.#facts.reject(error);
@@ -234,13 +230,16 @@ class Link {
   }
 
   #send(type: FrameType, fields: readonly Field[]): void {
-    if (this.#socket.destroyed || this.#socket.writableEnded) return;
-    this.#socket.write(
+    this.#write(
       encodeFrame(
         type,
         fields.map(([name, value]) => [name, presentable(value)] as const),
       ),
     );
+  }
+
+  #write(frame: Buffer): void {
+    if (!this.#socket.destroyed && !this.#socket.writableEnded) this.#socket.write(frame);
   }
 }
 

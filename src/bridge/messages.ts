@@ -65,6 +65,9 @@ export interface Application {
   readonly sync: boolean;
 }
 
+/** The login uid of a process that no login has begun. */
+export const NO_LOGIN_UID = 0xffff_ffff;
+
 /** What the host knows of one login. */
 export interface Facts {
   readonly program: 'pam' | 'login_duo' | 'libduo';
@@ -73,11 +76,15 @@ export interface Facts {
   readonly user: string;
   readonly rhost?: string;
   readonly tty?: string;
+  /** PAM_RUSER: who asks for the login, where the host says so. */
+  readonly ruser?: string;
   /** PAM_SILENT was set. */
   readonly silent: boolean;
   /** The host has no conversation function. */
   readonly noConversation: boolean;
   readonly callerUid: number;
+  /** The kernel's login uid of the host process, NO_LOGIN_UID when none is set; absent when it can't be known. */
+  readonly loginUid?: number;
   /** The passwd entry of `user`; absent when there is none. */
   readonly account?: Account;
   /** The passwd entry of `callerUid`; absent when there is none. */

@@ -22,7 +22,7 @@ export async function runEngine(): Promise<void> {
     process.exit(2);
   }
   const socket = new Socket({ fd: SOCKET, readable: true, writable: true });
-  const login = loginFor({ openDuo: openDuoOnce, localAddress });
+  const login = loginFor({ openDuo: openDuoOnce, localAddress, engine: 'private' });
   await serveLogin(socket, login, { clock: systemClock, release: RELEASE });
   await finished(socket, { readable: false }).catch(() => {});
   process.exit(0);

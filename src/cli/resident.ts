@@ -2,9 +2,13 @@
 import { lstatSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { createConnection, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { type ConfigText, Priority } from '../bridge/messages.ts';
 import { parseConfig } from '../config/config.ts';
+import { openAddressFile } from '../duo/address-file.ts';
+import { type AddressStore, MemoryResolver } from '../duo/addresses.ts';
 import { DuoError } from '../duo/errors.ts';
+import { createLookUp } from '../duo/look-up.ts';
 import { Pool } from '../duo/pool.ts';
 import { systemClock } from '../lib/clock.ts';
 import { RELEASE } from '../lib/release.ts';
@@ -12,7 +16,8 @@ import { cleanText } from '../lib/text.ts';
 import { loginFor } from '../login/login.ts';
 import { keepConnected, openDuo } from '../login/open-duo.ts';
 import { localAddress } from '../policy/origin.ts';
-import { awaitEnd } from '../resident/end.ts';
+import { awaitEnd, type End } from '../resident/end.ts';
+import { awaitIdle } from '../resident/idle.ts';
 import { LEAVE_MS, LOGIN_MS, ResidentServer } from '../resident/server.ts';
 import { DEFAULT_SETTINGS, parseSettings, type ResidentSettings } from '../resident/settings.ts';
 import { loadInstalledUnix } from '../unix/installed.ts';
@@ -25,15 +30,21 @@ const FIRST_FD = 3;
 const MAX_CONFIG = 65_536;
 /** How many hosts may wait to be taken: a burst of logins is better queued than given a private engine each. */
 const BACKLOG = 4096;
+/** Milliseconds after which a start is over, and what it took can be given back. */
+const STARTED_MS = 2000;
 /** Milliseconds in which every login has ended. */
 const DRAIN_MS = LOGIN_MS + 2 * LEAVE_MS;
 
 export interface ResidentArguments {
   /** Where to listen when systemd passes no socket on. */
   readonly socket: string;
-  /** The configuration for users who may not read it; absent: systemd's credential, if there is one. */
+  /** Whether users other than root can connect to it. */
+  readonly users: boolean;
+  /** The configuration for users who may not read it; absent: there is none. */
   readonly config?: string;
-  /** resident.conf; absent: systemd's credential, if there is one. */
+  /** A directory of the engine's own for the addresses of Duo; absent: systemd's StateDirectory, if there is one. */
+  readonly state?: string;
+  /** resident.conf; absent: the defaults. */
   readonly settings?: string;
 }
 
@@ -42,31 +53,40 @@ export class StartError extends Error {
   override readonly name = 'StartError';
 }
 
-/** Runs until it is told to end or meets an unforeseen error, and then until the last login has ended. @throws StartError */
+/**
+ * Runs until it is told to end, has been idle for long enough or meets an unforeseen error, and then until the last login
+ * has ended.
+ * @throws StartError
+ */
 export async function runResident(options: ResidentArguments): Promise<void> {
   // Whoever reads the log may go away: that ends no login.
   process.stderr.on('error', () => {});
+  // Room for garbage otherwise grows with the load, and shrinks late: 50 MiB with a thousand logins.
+  setFlagsFromString('--semi-space-growth-factor=1');
   const unix = loadAddon();
-  const config = readConfig(options.config ?? credential('pam_duo.conf'));
-  const settings = readSettings(options.settings ?? credential('resident.conf'));
+  const files = readFiles(options);
   const notify = notifier(unix);
   const listener = createServer();
-  await (passedSocket() ? listenOn(listener, { fd: FIRST_FD }) : listenByHand(listener, options.socket));
+  const passed = passedSocket();
+  await (passed ? listenOn(listener, { fd: FIRST_FD }) : listenByHand(listener, options));
   becomeUser(unix);
   unix.hardenProcess();
+  const store = openStore(options.state ?? process.env['STATE_DIRECTORY']);
   process.permission?.drop('fs.write');
 
-  const pool = new Pool(systemClock, (problem) => log(Priority.warning, `${problem}; it is tried again`));
+  const pool = new Pool(systemClock, (problem) => log(Priority.warning, `${problem}; it is tried again`), {
+    resolver: new MemoryResolver(systemClock, createLookUp(systemClock), store),
+  });
   const server = new ResidentServer({
     login: loginFor({
       openDuo: (duo, tell, program) => openDuo(duo, tell, program, pool),
       localAddress,
+      engine: 'resident',
     }),
     clock: systemClock,
     release: RELEASE,
     log,
-    settings,
-    config,
+    ...files,
     hostName: unix.canonicalHostName(),
     accountOf: (uid) => unix.accountById(uid),
   });
@@ -76,12 +96,15 @@ export async function runResident(options: ResidentArguments): Promise<void> {
     else server.accept(socket, uid);
   });
   const end = awaitEnd(process, log);
+  process.on('SIGHUP', () => reload(options, server, pool));
   const watchdog = startWatchdog(notify);
   notify('READY=1');
-  if (config !== undefined) void connectEarly(config, pool);
+  void connectEarly(files.config, pool);
+  setTimeout(() => unix.releaseMemory(), STARTED_MS);
   log(Priority.info, `release ${RELEASE} serves as uid ${process.geteuid?.()}`);
 
-  const { reason, failed } = await end;
+  // Only where systemd listens on does the next connection start another engine.
+  const { reason, failed } = await (passed ? Promise.race([end, idleEnd(server, listener)]) : end);
   if (failed) process.exitCode = 1;
   notify(`STOPPING=1\nSTATUS=waiting for ${server.inFlight} logins to end`);
   log(Priority.info, `${reason}: takes no more logins, ${server.inFlight} are under way`);
@@ -93,6 +116,38 @@ export async function runResident(options: ResidentArguments): Promise<void> {
   log(Priority.info, 'ends');
 }
 
+/**
+ * The end of an engine that has nothing to do. Its copy of the socket is closed when nothing that it accepted is left: who
+ * comes then waits in the queue, which is systemd's too, for the next engine.
+ */
+async function idleEnd(server: ResidentServer, listener: Server): Promise<End> {
+  await awaitIdle(server, systemClock, new AbortController().signal, () => listener.close());
+  return { reason: 'idle', failed: false };
+}
+
+/** What is read at the start, and again at SIGHUP. */
+interface Files {
+  readonly config: ConfigText | undefined;
+  readonly settings: ResidentSettings;
+}
+
+function readFiles({ config, settings }: ResidentArguments): Files {
+  return { config: readConfig(config), settings: readSettings(settings) };
+}
+
+/** Logins under way end as they began. What can't be read leaves everything as it was. */
+function reload(options: ResidentArguments, server: ResidentServer, pool: Pool): void {
+  try {
+    const files = readFiles(options);
+    server.reconfigure(files);
+    void connectEarly(files.config, pool);
+    log(Priority.info, 'SIGHUP: the configuration has been read again');
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    log(Priority.error, `SIGHUP: ${error.message}; the configuration stays as it was`);
+  }
+}
+
 /** journald reads the priority from the line; people at a terminal do without. */
 function log(priority: Priority, text: string): void {
   const prefix = process.env['JOURNAL_STREAM'] === undefined ? 'duo-ts engine: ' : `<${priority}>`;
@@ -100,7 +155,9 @@ function log(priority: Priority, text: string): void {
 }
 
 /** A configuration that can't be used is told to each login that has it: here it only means that nothing is early. */
-async function connectEarly({ path, text }: ConfigText, pool: Pool): Promise<void> {
+async function connectEarly(config: ConfigText | undefined, pool: Pool): Promise<void> {
+  if (config === undefined) return;
+  const { path, text } = config;
   const parsed = parseConfig(text, { path, program: 'pam' });
   if (!parsed.ok) {
     log(Priority.error, `the configuration in ${path} can't be used`);
@@ -114,6 +171,12 @@ async function connectEarly({ path, text }: ConfigText, pool: Pool): Promise<voi
   }
 }
 
+/** Where the addresses of Duo outlive this process. Without it they are learnt anew. */
+function openStore(directory: string | undefined): AddressStore | undefined {
+  if (directory === undefined) return undefined;
+  return openAddressFile(join(directory, 'addresses'), (problem) => log(Priority.warning, problem));
+}
+
 function loadAddon(): Unix {
   try {
     return loadInstalledUnix(process.execPath);
@@ -122,11 +185,6 @@ function loadAddon(): Unix {
   } finally {
     process.permission?.drop('addon');
   }
-}
-
-function credential(name: string): string | undefined {
-  const directory = process.env['CREDENTIALS_DIRECTORY'];
-  return directory === undefined ? undefined : join(directory, name);
 }
 
 function readConfig(path: string | undefined): ConfigText | undefined {
@@ -197,7 +255,10 @@ async function listenOn(server: Server, options: ListenOptions & { readonly fd?:
   }
 }
 
-async function listenByHand(server: Server, path: string): Promise<void> {
+async function listenByHand(
+  server: Server,
+  { socket: path, users }: Pick<ResidentArguments, 'socket' | 'users'>,
+): Promise<void> {
   if (!path.startsWith('/')) throw new StartError(`${path} is no absolute path`);
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
@@ -206,7 +267,9 @@ async function listenByHand(server: Server, path: string): Promise<void> {
     if (error instanceof StartError) throw error;
     throw new StartError(`${path} can't be made: ${messageOf(error)}`);
   }
-  await listenOn(server, { path, readableAll: true, writableAll: true });
+  const before = process.umask(0o177);
+  await listenOn(server, { path, readableAll: users, writableAll: users });
+  process.umask(before);
 }
 
 /** A socket that an engine left behind is in the way of the next one; one that is served is not touched. */

@@ -11,7 +11,7 @@ import {
   type AxiosResponse,
   type InternalAxiosRequestConfig,
 } from 'axios';
-import { asDuoError, connectTls, type Endpoint } from './connect.ts';
+import { asDuoError, connectTls, type Endpoint, watchWait } from './connect.ts';
 import { DuoConnectionError, DuoError, DuoReplyError } from './errors.ts';
 import { codeOf } from './local.ts';
 
@@ -149,6 +149,7 @@ async function send(
     ...(signal === undefined ? {} : { caller: signal }),
   };
   const call = request(options);
+  const judged = watchWait(endpoint.clock);
   const timers = new AbortController();
   const abort = () => {
     reject(signal?.reason);
@@ -182,7 +183,10 @@ async function send(
   call.end(body);
   try {
     return await promise;
+  } catch (error) {
+    throw judged(error);
   } finally {
+    judged();
     timers.abort();
     signal?.removeEventListener('abort', abort);
   }

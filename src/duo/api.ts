@@ -78,7 +78,7 @@ export type AuthStatus =
  * `notify` is told of waits that the user should know of (rate limiting), in Duo's words.
  */
 export interface DuoApi {
-  /** Reads the service's clock and keeps the offset for signatures. */
+  /** Reads the service's clock and keeps the offset for signatures, where it has to be known beforehand. */
   ping(signal: AbortSignal): Promise<void>;
   preauth(request: PreauthRequest, signal: AbortSignal): Promise<Preauth>;
   /** One synchronous authentication: resolves when the user has decided. */

@@ -2,10 +2,12 @@
 import { createConnection, isIP, type Socket } from 'node:net';
 import { connect, type SecureContext, type TLSSocket } from 'node:tls';
 import type { Clock } from '../lib/clock.ts';
+import { StallDetector } from '../lib/stall-detector.ts';
 import { cleanText } from '../lib/text.ts';
 import type { Addresses, Resolver } from './addresses.ts';
 import { DuoConnectionError, DuoError, DuoLocalError } from './errors.ts';
-import { codeOf, findShortage, isLocal } from './local.ts';
+import { codeOf, isLocal, standstill, watchShortage } from './local.ts';
+import { LookUpError } from './look-up.ts';
 import type { HttpProxy } from './proxy.ts';
 import { namesHost, type Trust } from './trust.ts';
 
@@ -27,20 +29,38 @@ export interface Endpoint {
   readonly resolver: Resolver;
 }
 
-/** Milliseconds for one address. */
+/** Milliseconds after which no other address is tried, and for one address. */
+const ALL_MS = 20_000;
 const CONNECT_MS = 10_000;
 const PROXY_MS = 10_000;
 const HANDSHAKE_MS = 5_000;
 const MAX_PROXY_REPLY = 16_384;
 
-/** The error for a failed call that is not ours yet. */
+/**
+ * The error for a failed call that is not ours yet.
+ * @param cause the system's error; absent where the other side failed, or did not answer in time
+ */
 export function asDuoError(
   { host, port }: Pick<Endpoint, 'host' | 'port'>,
   reason: string,
   cause?: unknown,
 ): DuoError {
-  if (isLocal(cause)) return new DuoLocalError(`this host can't open a connection: ${codeOf(cause)}`);
+  if (cause !== undefined && isLocal(cause)) {
+    const what = codeOf(cause) || (cause instanceof Error ? cause.name : typeof cause);
+    return new DuoLocalError(`this host can't open a connection: ${what}`);
+  }
   return new DuoConnectionError(`Couldn't connect to ${host}:${port}: ${reason}`);
+}
+
+/** Watches a wait. @returns what ends the watch, and turns an error that a standstill may have caused into our own */
+export function watchWait(clock: Clock): (error?: unknown) => unknown {
+  const watch = StallDetector.of(clock).watch();
+  return (error) => {
+    const stood = standstill(watch.lost);
+    watch.end();
+    if (stood === undefined || !(error instanceof DuoConnectionError)) return error;
+    return new DuoLocalError(`${error.message}; ${stood}`);
+  };
 }
 
 /**
@@ -72,7 +92,10 @@ async function connectAny(
   const { port } = endpoint.proxy ?? endpoint;
   let last: DuoError = asDuoError(endpoint, 'Name or service not known');
   let local: DuoError | undefined;
+  const begin = endpoint.clock.monotonic();
   for (const address of addresses) {
+    // A host with many addresses that do not answer must be found absent before the login's time is over.
+    if (endpoint.clock.monotonic() - begin >= ALL_MS) break;
     try {
       return await connectAddress(address, port, endpoint, signal);
     } catch (error) {
@@ -90,11 +113,15 @@ async function addressesOf(host: string, endpoint: Endpoint, signal: AbortSignal
     return await untilAborted(endpoint.resolver.resolve(host), signal);
   } catch (error) {
     signal.throwIfAborted();
-    throw asDuoError(endpoint, 'Name or service not known', (await findShortage()) ?? error);
+    if (!(error instanceof LookUpError)) throw error;
+    // getaddrinfo may know a proxy by a short name or in a file: that the name servers don't says little.
+    const elsewhere = error.unknownName && endpoint.proxy !== undefined;
+    if (error.evidence && !elsewhere) throw asDuoError(endpoint, error.message);
+    throw new DuoLocalError(`this host can't look up ${host}: ${error.message}`);
   }
 }
 
-/** A question to the system's resolver can't be taken back: its answer is no longer waited for. */
+/** A look-up can't be cancelled: on abort its answer is no longer waited for. */
 function untilAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   const aborted = () => reject(signal.reason);
@@ -114,13 +141,24 @@ async function connectAddress(
   const tcp = createConnection({ host: address, port, noDelay: true });
   const { proxy } = endpoint;
   try {
-    const wait = { endpoint, signal, ms: CONNECT_MS, late: 'Failed to connect', closed: 'Failed to connect' };
-    await during(tcp, wait, (resolve) => tcp.once('connect', resolve));
+    await tcpConnection(tcp, endpoint, signal);
     if (proxy !== undefined) await openTunnel(tcp, proxy, endpoint, signal);
     return await handshake(tcp, endpoint, signal);
   } catch (error) {
     tcp.destroy();
     throw error;
+  }
+}
+
+async function tcpConnection(tcp: Socket, endpoint: Endpoint, signal: AbortSignal): Promise<void> {
+  const probes = new AbortController();
+  const shortage = watchShortage(endpoint.clock, probes.signal);
+  const failed = 'Failed to connect';
+  try {
+    const wait = { endpoint, signal, ms: CONNECT_MS, late: failed, closed: failed, shortage };
+    await during(tcp, wait, (resolve) => tcp.once('connect', resolve));
+  } finally {
+    probes.abort();
   }
 }
 
@@ -132,29 +170,35 @@ interface Wait {
   /** What to say when the time is over, and when the socket fails or ends. */
   readonly late: string;
   readonly closed: string;
+  /** What kept packets from leaving this host meanwhile. */
+  readonly shortage?: () => unknown;
 }
 
 /** Waits for what `begin` announces, but not past the time, the signal, the socket's error or its end. */
 async function during<T>(
   socket: Socket,
-  { endpoint, signal, ms, late, closed }: Wait,
+  { endpoint, signal, ms, late, closed, shortage }: Wait,
   begin: (resolve: (value: T) => void, reject: (reason: DuoError) => void) => void,
 ): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   const timer = new AbortController();
+  const judged = watchWait(endpoint.clock);
   const failed = (error: unknown) => reject(asDuoError(endpoint, reasonOf(error) ?? closed, error));
   const ended = () => reject(asDuoError(endpoint, closed));
   const aborted = () => reject(signal.reason);
   socket.once('error', failed).once('close', ended);
   signal.addEventListener('abort', aborted, { once: true });
   endpoint.clock.sleep(ms, timer.signal).then(
-    () => reject(asDuoError(endpoint, late)),
+    () => reject(asDuoError(endpoint, late, shortage?.())),
     () => {},
   );
   begin(resolve, reject);
   try {
     return await promise;
+  } catch (error) {
+    throw judged(error);
   } finally {
+    judged();
     timer.abort();
     signal.removeEventListener('abort', aborted);
     socket.off('error', failed).off('close', ended);

@@ -28,8 +28,8 @@ export class DuoConnectionError extends DuoError {
 }
 
 /**
- * This host, not Duo, is out of something (descriptors, memory, processes), forbids the call, or does not let the engine
- * run. A local user can cause it, so it is never a reason to let anybody in.
+ * This host, not Duo, is out of something (descriptors, memory, ports), forbids the call, can't look up the name, or does
+ * not let the engine run. A local user can cause it, so it is never a reason to let anybody in.
  */
 export class DuoLocalError extends DuoError {
   override readonly code = 'ERR_DUO_LOCAL';

@@ -1,27 +1,31 @@
-/** Failures that are this host's own, told from Duo's absence. */
-import { createSocket } from 'node:dgram';
+/** Failures of this host's own, told from what the network or Duo did. */
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import type { Clock } from '../lib/clock.ts';
+import { connectUdp, openUdp, sendUdp } from './udp.ts';
 
 /**
- * What this host says when it is itself short of something or forbids the call. Whoever logs in can bring some of it
- * about, so it must not pass for Duo's absence. A packet filter's silence is a time-out, and its rejection a refusal:
- * EPERM and EACCES come from what judges by process (cgroups, SELinux), and so by who called. A missing route is nobody's
- * doing: that, and a name server that does not answer, is absence.
+ * What the kernel or OpenSSL reports of the other side or of the way to it. Every other code is this host's own: it is
+ * short of something (EMFILE, ENOMEM, ENOBUFS, EAGAIN) or forbids the call (EPERM, EACCES). A local user can cause most
+ * of those, so only what is listed here can count as Duo's absence.
  */
-const LOCAL =
-  /^(?:EMFILE|ENFILE|ENOMEM|ENOBUFS|EAGAIN|EPERM|EACCES|EAI_MEMORY|EAI_SYSTEM|ERR_ACCESS_DENIED)$/;
+const EVIDENCE = new RegExp(
+  '^(?:ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|ENETRESET' +
+    '|EAFNOSUPPORT|EPROTO|HPE_.*|ERR_TLS_.*|ERR_SSL_(?!MALLOC_FAILURE$).*)$',
+);
 
-/** True for an error of this host's own. */
+/** True for an error that says nothing about the other side. */
 export function isLocal(error: unknown): boolean {
-  return LOCAL.test(codeOf(error)) || portsAreGone(error);
+  return !EVIDENCE.test(codeOf(error)) && !hasNoIpv6(error);
 }
 
-/** Every local port towards this address is taken. For IPv6 the same code can say that this host has no address. */
-function portsAreGone(cause: unknown): boolean {
+/**
+ * EADDRNOTAVAIL says that every local port towards an address is taken, which is this host's own failure. For an IPv6
+ * address it can also say that this host has no IPv6 address to send from, which is a missing route.
+ */
+function hasNoIpv6(cause: unknown): boolean {
   if (codeOf(cause) !== 'EADDRNOTAVAIL' || !(cause instanceof Error) || !('address' in cause)) return false;
-  const version = typeof cause.address === 'string' ? isIP(cause.address) : 0;
-  return version === 4 || (version === 6 && hasGlobalIpv6());
+  return typeof cause.address === 'string' && isIP(cause.address) === 6 && !hasGlobalIpv6();
 }
 
 function hasGlobalIpv6(): boolean {
@@ -30,34 +34,57 @@ function hasGlobalIpv6(): boolean {
       .flat()
       .some((entry) => entry?.family === 'IPv6' && !entry.internal && entry.scopeid === 0);
   } catch {
-    // Not even that can be found out: this host is short of something.
+    // This host is short of something.
     return true;
   }
 }
 
-/** About as many descriptors as the system's resolver needs at once. */
-const PROBES = 8;
-
 /**
- * What this host is short of, if it is. The system's resolver, when it can't open its files or a socket, says that the
- * name is not known, or to try again: whoever takes all descriptors must not get away with that.
+ * What keeps packets from leaving this host, if anything does; undefined: nothing. A full table of a stateful packet
+ * filter (conntrack) drops the first packet of each new connection, which TCP does not report: a connection then times
+ * out. For UDP the same is an error at once. The probe is one datagram from a socket to itself.
  */
 export async function findShortage(): Promise<unknown> {
-  const results = await Promise.allSettled(Array.from({ length: PROBES }, () => openSocket()));
-  let shortage: unknown;
-  for (const result of results) {
-    if (result.status === 'fulfilled') result.value.close();
-    else if (isLocal(result.reason)) shortage ??= result.reason;
+  try {
+    const socket = await openUdp('udp4', '127.0.0.1');
+    try {
+      await connectUdp(socket, socket.address().port, '127.0.0.1');
+      await sendUdp(socket, Buffer.of());
+    } finally {
+      socket.close();
+    }
+    return undefined;
+  } catch (error) {
+    return error;
   }
-  return shortage;
 }
 
-function openSocket(): Promise<ReturnType<typeof createSocket>> {
-  const { promise, resolve, reject } = Promise.withResolvers<ReturnType<typeof createSocket>>();
-  const socket = createSocket('udp4');
-  socket.once('error', reject).once('listening', () => resolve(socket));
-  socket.bind(0, '127.0.0.1');
-  return promise;
+const PROBE_MS = 1000;
+
+/** Probes every second until `signal` ends it. @returns how to read what was found */
+export function watchShortage(clock: Clock, signal: AbortSignal): () => unknown {
+  let found: unknown;
+  const watch = async () => {
+    while (found === undefined) {
+      await clock.sleep(PROBE_MS, signal);
+      found = await findShortage();
+    }
+  };
+  watch().catch(() => {});
+  return () => found;
+}
+
+/** Milliseconds: shorter than any wait for the other side, so that none runs out because this process stood still. */
+const MAX_LOST_MS = 2000;
+
+/**
+ * What to add to the error of a wait during which this process stood still; undefined: it ran.
+ * @param lost milliseconds, as StallDetector counts them
+ */
+export function standstill(lost: number): string | undefined {
+  if (lost <= MAX_LOST_MS) return undefined;
+  const seconds = Math.round(lost / 1000);
+  return `but this host kept the engine from running for ${seconds} seconds, so that it says nothing about Duo`;
 }
 
 /** The `code` of a system error; empty when there is none. */

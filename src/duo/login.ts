@@ -38,6 +38,11 @@ export interface LoginRequest {
 /** Where in a login something happened. */
 export type LoginStage = 'ping' | 'preauth' | 'prompt' | 'auth' | 'auth_status';
 
+/** How far a try has come; duoLogin keeps it up to date. */
+export interface Progress {
+  stage: LoginStage;
+}
+
 /** How one try ended. Denials are data; only an aborted signal is thrown. */
 export type LoginResult =
   /** The user authenticated. */
@@ -68,8 +73,8 @@ export async function duoLogin(
   request: LoginRequest,
   conversation: LoginConversation,
   signal: AbortSignal,
+  progress: Progress = { stage: 'ping' },
 ): Promise<LoginResult> {
-  const progress: { stage: LoginStage } = { stage: 'ping' };
   const at = <T>(next: LoginStage, call: Promise<T>): Promise<T> => {
     progress.stage = next;
     return call;

@@ -25,6 +25,8 @@ export class Pool {
   readonly #tell: (problem: string) => void;
   readonly #warmed = new Set<Station>();
   readonly #stop = new AbortController();
+  /** The one that always has a connection. */
+  #kept: Station | undefined;
 
   /** @param tell is told, once, why a connection can't be kept */
   constructor(clock: Clock, tell: (problem: string) => void, manner: Partial<StationManner> = {}) {
@@ -46,9 +48,12 @@ export class Pool {
     return station;
   }
 
-  /** Opens a connection to this service now, and always keeps one. */
+  /** Opens a connection to this service now, and keeps one until another service is named here. */
   keep(options: StationOptions): void {
-    void this.#keepWarm(this.#find(options), 0, () => true);
+    const station = this.#find(options);
+    if (station === this.#kept) return;
+    this.#kept = station;
+    if (!this.#warmed.has(station)) void this.#keepWarm(station, 0, () => this.#isUsed(station));
   }
 
   #find(options: StationOptions): Station {
@@ -91,6 +96,7 @@ export class Pool {
   }
 
   #isUsed(station: Station): boolean {
+    if (station === this.#kept) return true;
     const kept = [...this.#stations.values()].includes(station);
     return kept && this.#clock.monotonic() - station.usedAt < UNUSED_MS;
   }

@@ -6,7 +6,7 @@
 import { createSecureContext } from 'node:tls';
 import type { Clock } from '../lib/clock.ts';
 import { createLine, type Line } from './adapter.ts';
-import { type Resolver, systemResolver } from './addresses.ts';
+import { plainResolver, type Resolver } from './addresses.ts';
 import type { Endpoint } from './connect.ts';
 import type { HttpProxy } from './proxy.ts';
 import type { Trust } from './trust.ts';
@@ -27,11 +27,12 @@ export interface StationManner {
   readonly idleMs: number;
   /** Milliseconds for which Duo's clock needs no other look. */
   readonly offsetMs: number;
-  readonly resolver: Resolver;
+  /** Looks names up each time, unless given. */
+  readonly resolver?: Resolver;
 }
 
 /** For one login: less idle time than servers and gateways in between allow, and each try looks at Duo's clock. */
-const FOR_ONE: StationManner = { idleMs: 15_000, offsetMs: 0, resolver: systemResolver };
+const FOR_ONE: StationManner = { idleMs: 15_000, offsetMs: 0 };
 
 /** Milliseconds by which our clock and time itself may part before the offset is no longer believed. */
 const STEP_MS = 1000;
@@ -71,7 +72,7 @@ export class Station {
       }),
       trust,
       clock,
-      resolver: manner.resolver,
+      resolver: manner.resolver ?? plainResolver(clock),
     };
   }
 

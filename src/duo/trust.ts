@@ -3,7 +3,7 @@
  * system trusts, or nobody at all.
  */
 import { X509Certificate } from 'node:crypto';
-import { open, readFile } from 'node:fs/promises';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import type { PeerCertificate } from 'node:tls';
 import { checkServerIdentity } from 'node:tls';
 import { ANCHORS } from './anchors.ts';
@@ -51,16 +51,17 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
  * Reads what the configuration trusts.
  * @throws DuoHandleError when cafile, or the system's store, can't be read or holds no certificate
  */
-export async function loadTrust(
+export function loadTrust(
   { cafile, noverify, disableCaPinning = false }: TrustOptions,
   store = SYSTEM_STORE,
-): Promise<Trust> {
+): Trust {
   if (noverify) return { kind: 'none' };
   if (disableCaPinning) return readStore(store);
   if (cafile === undefined) return { kind: 'authorities', pem: ANCHORS.map(({ der }) => pemOf(der)) };
   let text: string;
   try {
-    text = await readFile(cafile, 'utf8');
+    // Without libuv's threads, for which a login would wait.
+    text = readFileSync(cafile, 'utf8');
   } catch (error) {
     throw new DuoHandleError(`cafile ${cafile} can't be read (${codeOf(error)})`);
   }
@@ -68,12 +69,12 @@ export async function loadTrust(
 }
 
 /** The authorities of the first file that is there and is the owner's. */
-async function readStore({ paths, owner }: SystemStore): Promise<Trust> {
+function readStore({ paths, owner }: SystemStore): Trust {
   const problems: string[] = [];
   for (const path of paths) {
     let text: string | undefined;
     try {
-      text = await readOwned(path, owner);
+      text = readOwned(path, owner);
     } catch (error) {
       problems.push(`${path} (${codeOf(error)})`);
       continue;
@@ -85,13 +86,13 @@ async function readStore({ paths, owner }: SystemStore): Promise<Trust> {
 }
 
 /** The content of a file that belongs to the owner and that nobody else may write to; undefined: it does not. */
-async function readOwned(path: string, owner: number): Promise<string | undefined> {
-  const file = await open(path);
+function readOwned(path: string, owner: number): string | undefined {
+  const fd = openSync(path, 'r');
   try {
-    const { uid, mode } = await file.stat();
-    return uid === owner && (mode & 0o022) === 0 ? await file.readFile('utf8') : undefined;
+    const { uid, mode } = fstatSync(fd);
+    return uid === owner && (mode & 0o022) === 0 ? readFileSync(fd, 'utf8') : undefined;
   } finally {
-    await file.close();
+    closeSync(fd);
   }
 }
 

@@ -102,7 +102,7 @@ export class Duo {
   static async open(options: DuoOptions): Promise<Duo> {
     const { cafile } = options;
     if (cafile === '') unusable('cafile is empty');
-    return new Duo(options, await loadTrust({ cafile, noverify: false }));
+    return new Duo(options, loadTrust({ cafile, noverify: false }));
   }
 
   /**
@@ -222,6 +222,7 @@ export class Duo {
       timeout: this.#timeout,
       userAgent: this.#userAgent,
       clock: systemClock,
+      trustsClock: true,
       notify,
     });
   }

@@ -15,20 +15,19 @@ import { type Config, type ConfigSource, type Notice, parseConfig } from '../con
 import type { DuoApi } from '../duo/api.ts';
 import { codeOfResult } from '../duo/codes.ts';
 import { DuoError } from '../duo/errors.ts';
-import { duoLogin, type LoginConversation, type LoginRequest, type LoginResult } from '../duo/login.ts';
-import { Awake } from '../lib/awake.ts';
-import { type Clock, systemClock } from '../lib/clock.ts';
+import {
+  duoLogin,
+  type LoginConversation,
+  type LoginRequest,
+  type LoginResult,
+  type Progress,
+} from '../duo/login.ts';
+import { isLocalCaller, NOT_FOR_LOCAL_CALLERS } from '../policy/caller.ts';
 import { isMute } from '../policy/flags.ts';
 import { ALL_NEGATED, allNegated, needsFactor } from '../policy/groups.ts';
 import { whoAuthenticates } from '../policy/identity.ts';
 import { originOf, pushinfoOf, REPLACED_BY_LOCAL_ADDRESS } from '../policy/origin.ts';
-import {
-  failmodeRuling,
-  failureRuling,
-  keptFromRunning,
-  leftTooLittle,
-  type Ruling,
-} from '../policy/outcome.ts';
+import { failmodeRuling, failureRuling, lateSentence, type Ruling } from '../policy/outcome.ts';
 import { sentence } from '../policy/sentence.ts';
 
 /** What a login needs of the outside. */
@@ -46,8 +45,8 @@ export interface LoginTools {
   ) => Promise<DuoApi>;
   /** This host's own address. */
   readonly localAddress: () => Promise<string | undefined>;
-  /** The machine's own unless given. */
-  readonly clock?: Clock;
+  /** Whether this engine was started by the host of its one login, which has power over it. */
+  readonly engine: 'private' | 'resident';
 }
 
 /** The sentence of Duo's client, whole, since programs read the log: an empty cafile is an error here. */
@@ -69,6 +68,9 @@ export interface Manner {
 }
 
 export type Attempt = Pick<LoginRequest, 'flags' | 'factor'>;
+
+/** What does not let anybody in, whatever failmode says. */
+const DENIAL = failureRuling('ERR_DUO_LOCAL', false, 'secure');
 
 /** Makes the login that the bridge serves. */
 export function configuredLogin(manner: Manner, tools: LoginTools): Login {
@@ -94,12 +96,9 @@ class ConfiguredLogin {
   readonly #host: Host;
   readonly #manner: Manner;
   readonly #tools: LoginTools;
-  readonly #awake: Awake;
   /** For the log. */
   #names: Names;
   #from: string | undefined;
-  /** Duo was there, and wanted to be asked less often. */
-  #rateLimited = false;
 
   constructor(facts: Facts, host: Host, manner: Manner, tools: LoginTools) {
     this.#facts = facts;
@@ -108,18 +107,9 @@ class ConfiguredLogin {
     this.#tools = tools;
     this.#names = { os: facts.user, duo: manner.duoUser(facts) ?? facts.user };
     this.#from = facts.rhost;
-    this.#awake = new Awake(tools.clock ?? systemClock);
   }
 
   async run(): Promise<Verdict> {
-    try {
-      return await this.#run();
-    } finally {
-      this.#awake.stop();
-    }
-  }
-
-  async #run(): Promise<Verdict> {
     const { config } = this.#facts;
     if (config === undefined) {
       return this.#deniedByConfig(DuoCode.libError, 'the host brought no configuration');
@@ -177,7 +167,6 @@ class ConfiguredLogin {
     try {
       const mute = isMute(this.#facts);
       const notify = (text: string) => {
-        this.#rateLimited = true;
         if (!mute) this.#host.conversation.status(text);
       };
       duo = await this.#tools.openDuo(config, notify, this.#manner.program);
@@ -210,10 +199,9 @@ class ConfiguredLogin {
   async #tries(duo: DuoApi, config: Config, request: Request): Promise<Verdict> {
     const tries = isMute(this.#facts) ? 1 : config.prompts;
     const asked = { yet: false };
-    // Time that was over before Duo was asked is not Duo's.
-    const left = this.#host.signal.aborted ? 0 : this.#facts.deadline;
     for (let number = 0; ; number += 1) {
       const attempt = this.#manner.attempt(this.#facts, config, number);
+      const progress: Progress = { stage: 'ping' };
       let result: LoginResult;
       try {
         result = await duoLogin(
@@ -221,10 +209,11 @@ class ConfiguredLogin {
           { ...request, ...attempt },
           this.#conversation(asked),
           this.#host.signal,
+          progress,
         );
       } catch (error) {
         if (!(error instanceof DeadlineError)) throw error;
-        return this.#late({ asked: asked.yet, left }, config);
+        return this.#late(progress);
       }
       const verdict = this.#judge(result, config, { asked: asked.yet, last: number + 1 >= tries });
       if (verdict !== undefined) return verdict;
@@ -259,18 +248,9 @@ class ConfiguredLogin {
     }
   }
 
-  /**
-   * The login's time is over: before the user was asked that is Duo's absence, afterwards it is a denial. A Duo that wants
-   * to be asked less often is there, and whoever logs in can bring that about, as they can a host that has little time.
-   */
-  #late({ asked, left }: { asked: boolean; left: number }, config: Config): Verdict {
-    const error = 'the time for this login is over';
-    const short = asked ? undefined : leftTooLittle(error, left);
-    if (short !== undefined) {
-      return this.#rule(failureRuling('ERR_DUO_LOCAL', false, 'secure'), 'engine', short);
-    }
-    const kind = this.#rateLimited ? 'ERR_DUO_RATE_LIMIT' : 'ERR_DUO_CONNECTION';
-    return this.#rule(failureRuling(kind, asked, config.failmode), 'engine', error);
+  /** The login's time is over. That nobody answered in time is not evidence that Duo is absent. */
+  #late(progress: Progress): Verdict {
+    return this.#rule(DENIAL, 'engine', lateSentence(progress.stage));
   }
 
   #conversation(asked: { yet: boolean }): LoginConversation {
@@ -292,9 +272,8 @@ class ConfiguredLogin {
   }
 
   #rule(ruling: Ruling, stage: Stage, error: string): Verdict {
-    const why = ruling.outcome === Outcome.pass ? keptFromRunning(error, this.#awake.lost) : undefined;
-    if (why !== undefined) {
-      return this.#rule(failureRuling('ERR_DUO_LOCAL', false, 'secure'), stage, why);
+    if (ruling.outcome === Outcome.pass && this.#tools.engine === 'private' && isLocalCaller(this.#facts)) {
+      return this.#rule(DENIAL, stage, `${error}; ${NOT_FOR_LOCAL_CALLERS}`);
     }
     this.#log(ruling.priority, ruling.message, error);
     return { outcome: ruling.outcome, code: ruling.code, stage, error };

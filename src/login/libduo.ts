@@ -14,13 +14,17 @@ import type { DuoApi } from '../duo/api.ts';
 import { codeOfError, codeOfResult } from '../duo/codes.ts';
 import { DuoError } from '../duo/errors.ts';
 import { parseHost } from '../duo/host.ts';
-import { duoLogin, type LoginConversation, type LoginRequest, type LoginResult } from '../duo/login.ts';
+import {
+  duoLogin,
+  type LoginConversation,
+  type LoginRequest,
+  type LoginResult,
+  type Progress,
+} from '../duo/login.ts';
 import { authoritiesIn } from '../duo/trust.ts';
-import { Awake } from '../lib/awake.ts';
-import { type Clock, systemClock } from '../lib/clock.ts';
 import { cleanText } from '../lib/text.ts';
 import { pushinfoOf } from '../policy/origin.ts';
-import { keptFromRunning, leftTooLittle } from '../policy/outcome.ts';
+import { lateSentence } from '../policy/outcome.ts';
 import type { DuoSettings, Product } from './open-duo.ts';
 
 /** What a program's login needs of the outside. */
@@ -38,8 +42,6 @@ export interface LibduoTools {
   ) => Promise<DuoApi>;
   /** This host's own address. */
   readonly localAddress: () => Promise<string | undefined>;
-  /** The machine's own unless given. */
-  readonly clock?: Clock;
 }
 
 /** The longest name of a program that Duo is told. */
@@ -56,29 +58,17 @@ export function libduoLogin(tools: LibduoTools): Login {
     if (place === undefined || place.host === '') {
       return verdict(DuoCode.clientError, 'config', `Invalid host: '${cleanText(application.host)}'`);
     }
-    const awake = new Awake(tools.clock ?? systemClock);
-    const waits = { asked: false };
-    const notify = (text: string) => {
-      waits.asked = true;
-      host.conversation.status(text);
-    };
     let duo: DuoApi;
     try {
       const program = { product: facts.service.replace(/[^ -~]/g, '?').slice(0, MAX_PRODUCT) };
-      duo = await tools.openDuo(settingsOf(application, place), notify, program);
+      duo = await tools.openDuo(settingsOf(application, place), host.conversation.status, program);
     } catch (error) {
-      awake.stop();
       if (!(error instanceof DuoError)) throw error;
       return verdict(codeOfError(error.code), 'config', error.message);
     }
     try {
-      const request = await requestOf(facts, application, tools);
-      const end = await oneTry(duo, request, host, facts, waits);
-      // What must not look like Duo's absence, which programs may take for a reason to let people in.
-      const why = end.code === DuoCode.connError ? keptFromRunning(end.error, awake.lost) : undefined;
-      return why === undefined ? end : verdict(DuoCode.libError, end.stage, why);
+      return await oneTry(duo, await requestOf(facts, application, tools), host, facts);
     } finally {
-      awake.stop();
       duo.close();
     }
   };
@@ -130,13 +120,10 @@ async function oneTry(
   duo: DuoApi,
   request: LoginRequest,
   { conversation, signal }: Host,
-  { noConversation: mute, deadline }: Facts,
-  /** Duo was there, and wanted to be asked less often. */
-  waits: { readonly asked: boolean },
+  { noConversation: mute }: Facts,
 ): Promise<Verdict> {
   let asked = false;
-  // Time that was over before Duo was asked is not Duo's.
-  const left = signal.aborted ? 0 : deadline;
+  const progress: Progress = { stage: 'ping' };
   const noting =
     <T>(say: (text: string) => T) =>
     (text: string) => {
@@ -148,16 +135,12 @@ async function oneTry(
     ...(mute ? {} : { prompt: noting(conversation.prompt) }),
   };
   try {
-    const result = await duoLogin(duo, request, watched, signal);
+    const result = await duoLogin(duo, request, watched, signal, progress);
     return verdict(codeOfResult(result), result.stage, messageOf(result));
   } catch (error) {
     if (!(error instanceof DeadlineError)) throw error;
-    const late = 'the time for this login is over';
-    // A user who takes all the time there is must not look like Duo's absence either.
-    if (asked) return verdict(DuoCode.fail, 'engine', late);
-    const short = leftTooLittle(late, left);
-    if (short !== undefined) return verdict(DuoCode.libError, 'engine', short);
-    return verdict(waits.asked ? DuoCode.clientError : DuoCode.connError, 'engine', late);
+    // A lack of time must not look like Duo's absence, which a program may take for a reason to let people in.
+    return verdict(asked ? DuoCode.fail : DuoCode.libError, 'engine', lateSentence(progress.stage));
   }
 }
 

@@ -52,8 +52,9 @@ export async function openDuo(
   const { ikey, skey, httpsTimeout } = settings;
   const product = typeof program === 'string' ? `${AGENTS[program]}/${RELEASE}` : program.product;
   return createClient({
-    ...(await serviceOf(settings)),
-    ...(pool === undefined ? {} : { pool }),
+    ...serviceOf(settings),
+    // In its one login a round trip costs more than an ask for the time when Duo complains.
+    ...(pool === undefined ? { trustsClock: true } : { pool }),
     ikey,
     skey,
     timeout: httpsTimeout * 1000,
@@ -68,11 +69,11 @@ export async function openDuo(
  * @throws DuoHandleError when cafile, the system's certificates or http_proxy can't be used
  */
 export async function keepConnected(config: Config, pool: Pool): Promise<void> {
-  pool.keep({ ...(await serviceOf(config)), clock: systemClock });
+  pool.keep({ ...serviceOf(config), clock: systemClock });
 }
 
-async function serviceOf(settings: DuoSettings) {
+function serviceOf(settings: DuoSettings) {
   const { host, port, minTls, httpProxy } = settings;
-  const trust = settings.trust ?? (await loadTrust(settings));
+  const trust = settings.trust ?? loadTrust(settings);
   return { host, port, trust, minTls, ...(httpProxy === undefined ? {} : { proxy: parseProxy(httpProxy) }) };
 }

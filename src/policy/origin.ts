@@ -1,9 +1,9 @@
 /** From where the login comes, as Duo is told. */
-import { createSocket } from 'node:dgram';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Facts } from '../bridge/messages.ts';
 import type { Config } from '../config/config.ts';
+import { sourceAddress } from '../duo/udp.ts';
 
 /** The warning for a remote host that is a name and is replaced by this host's address. */
 export const REPLACED_BY_LOCAL_ADDRESS =
@@ -48,24 +48,19 @@ export function pushinfoOf(
   return head + encode(command);
 }
 
-/** Somewhere no packet is sent to: it only makes the kernel choose a source address. */
-const ELSEWHERE = { udp4: '192.0.2.1', udp6: '2001:db8::1' } as const;
-
 /**
  * This host's own address: the one that a packet to the outside would carry, else that of the first interface which
  * is not the loopback. Undefined when there is none.
  */
 export async function localAddress(): Promise<string | undefined> {
-  return (await sourceAddress('udp4')) ?? (await sourceAddress('udp6')) ?? firstInterfaceAddress();
-}
-
-function sourceAddress(family: 'udp4' | 'udp6'): Promise<string | undefined> {
-  const { promise, resolve } = Promise.withResolvers<string | undefined>();
-  const socket = createSocket(family);
-  socket.once('error', () => resolve(undefined));
-  socket.once('connect', () => resolve(socket.address().address));
-  socket.connect(9, ELSEWHERE[family]);
-  return promise.finally(() => socket.close());
+  for (const family of ['udp4', 'udp6'] as const) {
+    try {
+      return await sourceAddress(family);
+    } catch {
+      // No way to the outside with this family.
+    }
+  }
+  return firstInterfaceAddress();
 }
 
 function firstInterfaceAddress(): string | undefined {

@@ -3,6 +3,7 @@ import { Outcome, Priority } from '../bridge/messages.ts';
 import type { Failmode } from '../config/config.ts';
 import { codeOfError, type DuoCode } from '../duo/codes.ts';
 import type { DuoErrorCode } from '../duo/errors.ts';
+import type { LoginStage } from '../duo/login.ts';
 
 /** What to answer, and with which words to log it. */
 export interface Ruling {
@@ -58,30 +59,8 @@ export function failureRuling(kind: DuoErrorCode, asked: boolean, failmode: Fail
   return { outcome: Outcome.serviceError, code, priority: Priority.error, message };
 }
 
-/** Milliseconds: shorter than any wait for Duo, so that none runs out because this process stood still. */
-const MAX_LOST_MS = 2_000;
-
-/**
- * The error in place of one that looks like Duo's absence, where the engine was kept from running; undefined: it ran.
- * @param lost milliseconds, as lib/awake.ts counts them
- */
-export function keptFromRunning(error: string, lost: number): string | undefined {
-  if (lost <= MAX_LOST_MS) return undefined;
-  const seconds = Math.round(lost / 1000);
-  return `${error}; but this host kept the engine from running for ${seconds} seconds, so that it says nothing about Duo`;
-}
-
-/** Milliseconds: as long as any two waits for Duo, and less than a host leaves that was not kept from running itself. */
-const LEAST_DEADLINE_MS = 60_000;
-
-/**
- * The error in place of one that says that the time is over, where there was too little of it for that to be Duo's
- * doing; undefined: there was enough. A host that was stopped before it told its facts has little time left for the
- * engine, and whoever calls a setuid host may stop it (with a cgroup of their own).
- * @param deadline milliseconds, as the host set it
- */
-export function leftTooLittle(error: string, deadline: number): string | undefined {
-  if (deadline >= LEAST_DEADLINE_MS) return undefined;
-  const seconds = Math.floor(deadline / 1000);
-  return `${error}; but the host left only ${seconds} seconds for it, so that it says nothing about Duo`;
+/** What a login says that ran out of time, which is never a reason to let anybody in. */
+export function lateSentence(stage: LoginStage): string {
+  const step = stage === 'prompt' ? "the user's answer" : `Duo's answer to ${stage}`;
+  return `the time for this login is over (while waiting for ${step})`;
 }

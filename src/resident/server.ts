@@ -1,5 +1,6 @@
 /** Many logins in one process: each connection is one, with its own state, deadline and cancellation. */
 import type { Duplex } from 'node:stream';
+import { Heart } from '../bridge/heart.ts';
 import { serveLogin } from '../bridge/link.ts';
 import { DuoCode, type Login, Outcome, Priority, type Verdict } from '../bridge/messages.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -41,16 +42,36 @@ export interface ServerOptions extends CallerOptions {
 }
 
 export class ResidentServer {
-  readonly #options: ServerOptions;
+  #options: ServerOptions;
   readonly #limits: Limits;
+  readonly #heart: Heart;
   readonly #connections = new Set<Promise<void>>();
   /** Of which uids something was written, and when. */
   readonly #complaints = new Map<number, number>();
   #draining = false;
+  /** When the last connection ended, monotonic milliseconds. */
+  #idleSince: number;
 
   constructor(options: ServerOptions) {
     this.#options = { ...options, accountOf: inTurns(options.accountOf, MAX_LOOKUPS) };
     this.#limits = new Limits(options.clock);
+    this.#heart = new Heart(options.clock);
+    this.#idleSince = options.clock.monotonic();
+  }
+
+  /** For logins from now on. */
+  reconfigure(files: Pick<ServerOptions, 'settings' | 'config'>): void {
+    this.#options = { ...this.#options, ...files };
+  }
+
+  /** Milliseconds since the last connection ended; 0 while there is one. */
+  get idleFor(): number {
+    return this.#connections.size > 0 ? 0 : this.#options.clock.monotonic() - this.#idleSince;
+  }
+
+  /** Milliseconds after which it may end; 0: never. */
+  get idleMs(): number {
+    return this.#options.settings.idleMs;
   }
 
   /** How many connections are open. */
@@ -74,6 +95,7 @@ export class ResidentServer {
     const served = this.#serve(socket, login, uid).finally(() => {
       admission.leave();
       this.#connections.delete(served);
+      this.#idleSince = this.#options.clock.monotonic();
     });
     this.#connections.add(served);
   }
@@ -94,6 +116,7 @@ export class ResidentServer {
     await serveLogin(socket, login, {
       clock,
       release,
+      heart: this.#heart,
       factsWithin: FACTS_MS,
       maxDeadline: LOGIN_MS,
       ...(uid === 0 ? {} : { maxFacts: MAX_FACTS }),

@@ -1,4 +1,4 @@
-/** resident.conf: what the administrator lets the resident engine do for callers other than root. */
+/** resident.conf: how long the resident engine stays, and what the administrator lets it do for callers other than root. */
 import { readIni } from '../config/ini.ts';
 
 /** Everything resident.conf can say. */
@@ -7,9 +7,15 @@ export interface ResidentSettings {
   readonly unprivileged: boolean;
   /** The PAM services for which they may. */
   readonly unprivilegedServices: readonly string[];
+  /** Milliseconds without a connection after which an engine that systemd can start again ends; 0: never. */
+  readonly idleMs: number;
 }
 
-export const DEFAULT_SETTINGS: ResidentSettings = { unprivileged: false, unprivilegedServices: [] };
+export const DEFAULT_SETTINGS: ResidentSettings = {
+  unprivileged: false,
+  unprivilegedServices: [],
+  idleMs: 15 * 60_000,
+};
 
 export interface ParsedSettings {
   readonly settings: ResidentSettings;
@@ -20,18 +26,22 @@ export interface ParsedSettings {
 /** Reads the file, which has the form of pam_duo.conf. Never throws. */
 export function parseSettings(text: string, path: string): ParsedSettings {
   const problems: string[] = [];
-  let unprivileged = false;
+  let { unprivileged, idleMs } = DEFAULT_SETTINGS;
   const services: string[] = [];
   for (const { line, name, value } of readIni(text)) {
     if (name === 'unprivileged' && /^(?:yes|true|on|1)$/i.test(value)) unprivileged = true;
     else if (name === 'unprivileged' && /^(?:no|false|off|0)$/i.test(value)) unprivileged = false;
     else if (name === 'unprivileged') problems.push(`${path}, line ${line}: unprivileged is yes or no`);
     else if (name === 'unprivileged_services') services.push(...value.split(/[\s,]+/).filter(Boolean));
+    else if (name === 'idle_minutes' && /^\d{1,5}(?:\.\d{1,6})?$/.test(value))
+      idleMs = Number(value) * 60_000;
+    else if (name === 'idle_minutes')
+      problems.push(`${path}, line ${line}: idle_minutes is a number of minutes`);
     else problems.push(`${path}, line ${line}: '${name ?? value}' is no option`);
   }
   if (unprivileged && services.length === 0 && problems.length === 0) {
     problems.push(`${path}: unprivileged = yes has no effect without unprivileged_services`);
   }
   if (problems.length > 0) return { settings: DEFAULT_SETTINGS, problems };
-  return { settings: { unprivileged, unprivilegedServices: services }, problems };
+  return { settings: { unprivileged, unprivilegedServices: services, idleMs }, problems };
 }

@@ -91,6 +91,8 @@ export interface Unix {
   peerCredentials(fd: number): PeerCredentials;
   /** For this process: no core files, no tracing by the same user, no new privileges. Can't be undone. */
   hardenProcess(): void;
+  /** Gives back what the start of this process took: pages of the program that are not used any more, free memory. */
+  releaseMemory(): void;
   /** Sends one datagram to the Unix socket of sd_notify(3) at `path` (`@name`: an abstract one). @throws Error */
   notify(path: string, state: string): void;
 }
