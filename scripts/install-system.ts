@@ -7,7 +7,7 @@
  * is left alone unless `--replace` is given: it guards logins with a configuration of its own.
  *
  * DESTDIR stands before every path (packaging); PREFIX is /usr; SECURITYDIR is where libpam looks for modules, LIBDIR
- * where the linker looks for libraries. With DESTDIR no system user is made.
+ * where the linker looks for libraries. With DESTDIR no system users are made.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -29,7 +29,8 @@ import { run } from './build.ts';
 import { checkPrograms } from './check-programs.ts';
 import { installLibrary, libraryBuilt, libraryFiles, tellLoader } from './install-library.ts';
 
-const SYSTEM_USER = 'duo';
+/** Whom the resident engine runs as, and whom private ones do. */
+const SYSTEM_USERS = ['duo', 'duo-private'];
 
 const destdir = process.env['DESTDIR'] ?? '';
 const prefix = process.env['PREFIX'] ?? '/usr';
@@ -144,7 +145,7 @@ function install(setuid: boolean, replace: boolean): void {
     if (existsSync(destdir + config)) say(`kept ${destdir}${config}`);
     else place(join('scripts', basename(config)), config, 0o600);
   }
-  if (destdir === '') addUser();
+  if (destdir === '') SYSTEM_USERS.forEach(addUser);
   say(
     `\nNext: fill in ${configs[0]}, then add \`auth required pam_duo_ts.so\` to a file of /etc/pam.d (see ${examples}).`,
   );
@@ -180,14 +181,18 @@ function installUnits(): void {
   }
 }
 
-function addUser(): void {
-  if (spawnSync('getent', ['passwd', SYSTEM_USER]).status === 0) {
-    say(`kept the system user ${SYSTEM_USER}`);
+function hasUser(name: string): boolean {
+  return spawnSync('getent', ['passwd', name]).status === 0;
+}
+
+function addUser(name: string): void {
+  if (hasUser(name)) {
+    say(`kept the system user ${name}`);
     return;
   }
   const options = ['--system', '--user-group', '--no-create-home', '--home-dir', '/nonexistent'];
-  run('useradd', [...options, '--shell', '/usr/sbin/nologin', '--comment', 'Duo engine', SYSTEM_USER]);
-  say(`made the system user ${SYSTEM_USER}`);
+  run('useradd', [...options, '--shell', '/usr/sbin/nologin', '--comment', 'Duo engine', name]);
+  say(`made the system user ${name}`);
 }
 
 /** A stack that names a module which is not there lets nobody in. */
@@ -238,9 +243,9 @@ function uninstall(force: boolean): void {
       // Somebody has put something else there.
     }
   }
-  if (destdir === '' && spawnSync('getent', ['passwd', SYSTEM_USER]).status === 0) {
-    run('userdel', [SYSTEM_USER]);
-    say(`removed the system user ${SYSTEM_USER}`);
+  for (const name of destdir === '' ? SYSTEM_USERS.filter(hasUser) : []) {
+    run('userdel', [name]);
+    say(`removed the system user ${name}`);
   }
   for (const config of configs) say(`kept ${destdir}${config}`);
 }
