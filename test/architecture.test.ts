@@ -16,12 +16,19 @@ interface Rule {
 const HOUSE: Readonly<Record<string, Rule>> = {
   lib: { imports: [], packages: [] },
   bridge: { imports: ['lib', 'duo/codes.ts'], packages: [] },
-  duo: { imports: ['lib'], packages: ['axios', 'valibot'] },
+  duo: { imports: ['lib'], packages: ['axios', 'dns-packet', 'valibot'] },
   config: { imports: ['lib', 'bridge/messages.ts', 'duo/host.ts'], packages: [] },
   policy: { imports: ['lib', 'bridge/messages.ts', 'config', 'duo'], packages: [] },
   login: { imports: ['lib', 'bridge/messages.ts', 'config', 'duo', 'policy'], packages: [] },
   resident: {
-    imports: ['lib', 'bridge/link.ts', 'bridge/messages.ts', 'config/ini.ts', 'policy/sentence.ts'],
+    imports: [
+      'lib',
+      'bridge/heart.ts',
+      'bridge/link.ts',
+      'bridge/messages.ts',
+      'config/ini.ts',
+      'policy/sentence.ts',
+    ],
     packages: [],
   },
   library: { imports: ['lib', 'duo', 'policy/origin.ts'], packages: [] },

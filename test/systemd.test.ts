@@ -33,12 +33,12 @@ function systemdAnalyze(...args: string[]) {
   t.deepEqual(complaints, []);
 });
 
-test('no number of failures or of logins takes the socket down', (t) => {
-  t.regex(
-    readFileSync('systemd/duo-ts.service', 'utf8'),
-    /^\[Unit\]\n(?:[^[\n].*\n)*StartLimitIntervalSec=0$/m,
-  );
-  t.regex(readFileSync('systemd/duo-ts.socket', 'utf8'), /^TriggerLimitIntervalSec=0$/m);
+test('no number of failures or of logins takes a socket down', (t) => {
+  for (const name of ['duo-ts', 'duo-ts-users']) {
+    const service = readFileSync(`systemd/${name}.service`, 'utf8');
+    t.regex(service, /^\[Unit\]\n(?:[^[\n].*\n)*StartLimitIntervalSec=0$/m);
+    t.regex(readFileSync(`systemd/${name}.socket`, 'utf8'), /^TriggerLimitIntervalSec=0$/m);
+  }
 });
 
 test('the units name documentation that is installed', (t) => {
@@ -56,4 +56,21 @@ test('what the engine does not survive, or is blind under, stays out', (t) => {
   const service = readFileSync('systemd/duo-ts.service', 'utf8');
   // V8 does not survive the one, and callers can't be told apart under the other.
   t.notRegex(service, /^(?:MemoryDenyWriteExecute|PrivateUsers)=/m);
+});
+
+test('the engine for users is allowed what root’s is, and less of the machine', (t) => {
+  const lines = (name: string) => {
+    const [, service = ''] = readFileSync(`systemd/${name}.service`, 'utf8').split('[Service]\n');
+    return service.split('\n');
+  };
+  const [root, users] = [lines('duo-ts'), lines('duo-ts-users')];
+  const others = (of: string[], than: string[]) => of.filter((line) => !than.includes(line));
+  t.deepEqual(others(users, root), ['LimitNOFILE=1024', 'MemoryMax=384M', 'CPUWeight=20']);
+  t.deepEqual(others(root, users), ['LimitNOFILE=16384', 'MemoryMax=1G']);
+});
+
+test('an engine that ends since it was idle is not started again before somebody calls', (t) => {
+  for (const name of ['duo-ts', 'duo-ts-users']) {
+    t.regex(readFileSync(`systemd/${name}.service`, 'utf8'), /^Restart=on-failure$/m);
+  }
 });

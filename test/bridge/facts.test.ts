@@ -41,6 +41,8 @@ const whole: Readonly<Record<string, Facts>> = {
     program: 'login_duo',
     rhost: '2001:db8::1',
     tty: 'ssh',
+    ruser: 'bert',
+    loginUid: 1000,
     command: '/bin/ls "-l" \u2028',
     duoUser: 'alice.duo',
     envFactor: new Secret('push1'),
@@ -51,7 +53,7 @@ const whole: Readonly<Record<string, Facts>> = {
   }),
   'a silent host': factsOf({ silent: true }),
   'a host without a conversation': factsOf({ noConversation: true }),
-  'facts that are empty are not absent': factsOf({ rhost: '', tty: '', command: '' }),
+  'facts that are empty are not absent': factsOf({ rhost: '', tty: '', ruser: '', loginUid: 0, command: '' }),
   'many groups': factsOf({
     account: { ...ALICE, groups: Array.from({ length: 3000 }, (_, i) => `group-${i}`) },
   }),

@@ -357,6 +357,25 @@ test('a clock that is wrong is set by ping, and again when Duo complains', async
   t.is((await client.preauth(alice, never)).result, 'auth');
 });
 
+test('a client that trusts its clock asks for no time, until Duo complains', async (t) => {
+  const simulator = await simulatorFor(t);
+  const calls = () => simulator.service.calls.splice(0).map(({ call }) => call);
+  const right = clientFor(simulator, { trustsClock: true }).client;
+  await right.ping(never);
+  t.is((await right.preauth(alice, never)).result, 'auth');
+  t.deepEqual(calls(), ['preauth']);
+
+  const clock = new FakeClock(Date.now() - 86_400_000);
+  const wrong = clientFor(simulator, { trustsClock: true, clock }).client;
+  await wrong.ping(never);
+  t.is((await wrong.preauth(alice, never)).result, 'auth');
+  t.deepEqual(calls(), ['preauth', 'ping', 'preauth']);
+  // What was learnt holds for the login's other calls.
+  await wrong.ping(never);
+  t.is((await wrong.preauth(alice, never)).result, 'auth');
+  t.deepEqual(calls(), ['preauth']);
+});
+
 test('a wrong skey is an unauthorized call, and its value is nowhere', async (t) => {
   const simulator = await simulatorFor(t);
   const { client } = clientFor(simulator, { skey: new Secret('wrong-and-secret') });

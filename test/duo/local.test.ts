@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { networkInterfaces } from 'node:os';
 import test from 'ava';
 import { asDuoError } from '../../src/duo/connect.ts';
-import { findShortage, isLocal } from '../../src/duo/local.ts';
+import { findShortage, isLocal, standstill, watchShortage } from '../../src/duo/local.ts';
+import { FakeClock, settle } from '../lib/fake-clock.ts';
 
 function failure(code: string, address?: string): Error {
   return Object.assign(new Error('x'), { code }, address === undefined ? {} : { address });
@@ -16,19 +17,25 @@ const OURS = [
   'EAGAIN',
   'EPERM',
   'EACCES',
+  'EADDRINUSE',
+  'EINVAL',
+  'EMFILES',
   'EAI_MEMORY',
   'EAI_SYSTEM',
+  'ENOTFOUND',
   'ERR_ACCESS_DENIED',
+  'ERR_SSL_MALLOC_FAILURE',
+  'ERR_OUT_OF_RANGE',
 ];
 for (const code of OURS) {
-  test(`${code} is this host's trouble`, (t) => {
+  test(`${code} says nothing about the other side`, (t) => {
     t.true(isLocal(failure(code)));
     const error = asDuoError({ host: 'h', port: 1 }, 'Failed to connect', failure(code));
     t.is(`${error.code} ${error.message}`, `ERR_DUO_LOCAL this host can't open a connection: ${code}`);
   });
 }
 
-const ABSENCE = [
+const EVIDENCE = [
   'ECONNREFUSED',
   'ECONNRESET',
   'EPIPE',
@@ -37,19 +44,21 @@ const ABSENCE = [
   'ENETUNREACH',
   'ENETDOWN',
   'EAFNOSUPPORT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EAI_FAIL',
-  'EMFILES',
-  '',
+  'EPROTO',
+  'ERR_SSL_UNSUPPORTED_PROTOCOL',
+  'HPE_INVALID_CONSTANT',
 ];
-for (const code of ABSENCE) {
-  test(`${code || 'an error without a code'} is Duo's absence`, (t) => {
+for (const code of EVIDENCE) {
+  test(`${code} is the kernel's or the other side's word`, (t) => {
     t.false(isLocal(failure(code)));
     const error = asDuoError({ host: 'h', port: 1 }, 'Failed to connect', failure(code));
     t.is(`${error.code} ${error.message}`, "ERR_DUO_CONNECTION Couldn't connect to h:1: Failed to connect");
   });
 }
+
+test('without a cause it is the other side that failed', (t) => {
+  t.is(asDuoError({ host: 'h', port: 1 }, 'Connection closed').code, 'ERR_DUO_CONNECTION');
+});
 
 test('EADDRNOTAVAIL says that the ports are gone, unless there is no IPv6 here at all', (t) => {
   t.true(isLocal(failure('EADDRNOTAVAIL', '192.0.2.1')));
@@ -57,16 +66,38 @@ test('EADDRNOTAVAIL says that the ports are gone, unless there is no IPv6 here a
     .flat()
     .some((entry) => entry?.family === 'IPv6' && !entry.internal && entry.scopeid === 0);
   t.is(isLocal(failure('EADDRNOTAVAIL', '2001:db8::1')), global);
-  t.false(isLocal(failure('EADDRNOTAVAIL')));
+  t.true(isLocal(failure('EADDRNOTAVAIL')));
 });
 
-test('what is no error is nobody’s trouble', (t) => {
-  for (const thing of [undefined, null, 'EMFILE', { code: 'EMFILE' }]) t.false(isLocal(thing));
+test('what is not known is not evidence', (t) => {
+  for (const thing of [new Error('x'), failure(''), null, 'ECONNREFUSED', { code: 'ECONNREFUSED' }]) {
+    t.true(isLocal(thing));
+    t.is(asDuoError({ host: 'h', port: 1 }, 'x', thing).code, 'ERR_DUO_LOCAL');
+  }
+});
+
+test('a process that stood still for longer than two seconds says so', (t) => {
+  t.is(standstill(2_000), undefined);
+  t.is(
+    standstill(6_100),
+    'but this host kept the engine from running for 6 seconds, so that it says nothing about Duo',
+  );
 });
 
 test('a host that is short of nothing', async (t) => t.is(await findShortage(), undefined));
 
-test('a name that can’t be looked up for want of descriptors is no absence of Duo', (t) => {
+test('a shortage is found while a wait lasts', async (t) => {
+  const clock = new FakeClock();
+  const end = new AbortController();
+  const found = watchShortage(clock, end.signal);
+  await clock.advance(3_000);
+  t.is(found(), undefined);
+  end.abort();
+  await settle();
+  t.is(clock.sleeping, 0);
+});
+
+test('a name that can’t be looked up for want of descriptors is not the absence of Duo', (t) => {
   const said = execFileSync(
     'sh',
     ['-c', 'ulimit -n 64; exec "$0" "$@"', process.execPath, 'test/lib/out-of-files.ts'],
@@ -74,7 +105,7 @@ test('a name that can’t be looked up for want of descriptors is no absence of 
       encoding: 'utf8',
     },
   );
-  t.regex(said, /^without files: ERR_DUO_LOCAL this host can't open a connection: EMFILE$/m);
+  t.regex(said, /^without files: ERR_DUO_LOCAL this host can't look up nowhere\.invalid: EMFILE$/m);
   t.regex(
     said,
     /^with files: ERR_DUO_CONNECTION Couldn't connect to nowhere\.invalid:443: Name or service not known$/m,

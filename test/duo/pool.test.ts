@@ -2,6 +2,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import test from 'ava';
 import { MemoryResolver } from '../../src/duo/addresses.ts';
+import { LookUpError } from '../../src/duo/look-up.ts';
 import { Pool } from '../../src/duo/pool.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
@@ -217,6 +218,24 @@ test('a service that is kept is connected before anybody logs in, and never idle
   t.deepEqual(problems, []);
 });
 
+test('the service that is kept is the one that was named last', async (t) => {
+  const clock = new FakeClock(Date.now());
+  const { simulator, pool, calls } = await setUp(t, clock);
+  const { middle: other } = await setUp(t, clock);
+  const trust = { kind: 'authorities', pem: [simulator.ca] } as const;
+  const options = { host: simulator.host, trust, clock };
+  pool.keep({ ...options, port: simulator.port });
+  const first = pool.station({ ...options, port: simulator.port });
+  while (first.warm === 0) await settle();
+  pool.keep({ ...options, port: other.port });
+  // Nobody logs in: the first is left to cool, and the second asked all the time.
+  await clock.advance(600_001);
+  const before = calls().length;
+  for (let turn = 0; turn < 3; turn += 1) await clock.advance(25_000);
+  t.is(calls().length, before);
+  t.true(other.connections > 0);
+});
+
 test('a service that can not even be asked ends nothing but its own warmth', async (t) => {
   const unhandled: unknown[] = [];
   const note = (error: unknown) => unhandled.push(error);
@@ -253,9 +272,11 @@ test('an address is remembered, and asked for again when it does not answer', as
   answer = ['192.0.2.2'];
   resolver.forget('a.test');
   t.deepEqual(await resolver.resolve('a.test'), { list: ['192.0.2.2'], remembered: false });
-  answer = new Error('no name server');
+  answer = new LookUpError('no name server', { evidence: false });
   await clock.advance(60_000);
   t.deepEqual(await resolver.resolve('a.test'), { list: ['192.0.2.2'], remembered: false });
-  await clock.advance(24 * 3_600_000);
+  clock.set(clock.now() + 30 * 24 * 3_600_000 - 60_001);
+  t.deepEqual(await resolver.resolve('a.test'), { list: ['192.0.2.2'], remembered: false });
+  clock.set(clock.now() + 1);
   await t.throwsAsync(resolver.resolve('a.test'), { message: 'no name server' });
 });

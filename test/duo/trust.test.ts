@@ -89,7 +89,7 @@ test('no anchor is used up: the set is renewed a year before its last one ends',
 });
 
 test("Duo's anchors are trusted where nothing else is said, and CN alone is no name there", async (t) => {
-  const trust = await loadTrust({ cafile: undefined, noverify: false });
+  const trust = loadTrust({ cafile: undefined, noverify: false });
   if (trust.kind !== 'authorities') return t.fail();
   t.is(trust.pem.length, FACTS.length);
   t.is(trust.commonName, undefined);
@@ -97,9 +97,9 @@ test("Duo's anchors are trusted where nothing else is said, and CN alone is no n
 
 test('noverify trusts everybody, whatever else is said; an empty cafile does not', async (t) => {
   const none = { kind: 'none' } as const;
-  t.deepEqual(await loadTrust({ cafile: '/nowhere', noverify: true }), none);
-  t.deepEqual(await loadTrust({ cafile: undefined, noverify: true, disableCaPinning: true }), none);
-  await t.throwsAsync(loadTrust({ cafile: '', noverify: false }), { instanceOf: DuoHandleError });
+  t.deepEqual(loadTrust({ cafile: '/nowhere', noverify: true }), none);
+  t.deepEqual(loadTrust({ cafile: undefined, noverify: true, disableCaPinning: true }), none);
+  t.throws(() => loadTrust({ cafile: '', noverify: false }), { instanceOf: DuoHandleError });
 });
 
 test("disable_ca_pinning trusts the system's first file of certificates that is root's alone", async (t) => {
@@ -111,40 +111,40 @@ test("disable_ca_pinning trusts the system's first file of certificates that is 
   const load = (uid = owner) =>
     loadTrust({ cafile: undefined, noverify: false, disableCaPinning: true }, { paths, owner: uid });
   const refused = (message: string, uid?: number) =>
-    t.throwsAsync(load(uid), { instanceOf: DuoHandleError, message });
+    t.throws(() => load(uid), { instanceOf: DuoHandleError, message });
   const authority = async () => (await makeCertificates('good', ['a.test'], [], Date.now())).ca.trim();
   const [one, two] = [await authority(), await authority()];
-  const pemOfStore = async () => {
-    const trust = await load();
+  const pemOfStore = () => {
+    const trust = load();
     return trust.kind === 'authorities' && trust.commonName === undefined ? trust.pem : undefined;
   };
   const none = 'disable_ca_pinning found no certificates of the system: ';
-  await refused(`${none}${paths.map((path) => `${path} (ENOENT)`).join(', ')}`);
+  refused(`${none}${paths.map((path) => `${path} (ENOENT)`).join(', ')}`);
 
   writeFileSync(third, `# three\n${two}\n\n# and\n${one}\n`, { mode: 0o644 });
-  t.deepEqual(await pemOfStore(), [two, one]);
+  t.deepEqual(pemOfStore(), [two, one]);
   writeFileSync(second, one, { mode: 0o444 });
-  t.deepEqual(await pemOfStore(), [one]);
+  t.deepEqual(pemOfStore(), [one]);
   chmodSync(second, 0o664);
-  t.deepEqual(await pemOfStore(), [two, one]);
+  t.deepEqual(pemOfStore(), [two, one]);
   mkdirSync(first);
   // A directory of the owner's is no file, and files of somebody else's are not the system's.
-  t.deepEqual(await pemOfStore(), [two, one]);
-  await refused(
+  t.deepEqual(pemOfStore(), [two, one]);
+  refused(
     `${none}${paths.map((path) => `${path} (others than root may write to it)`).join(', ')}`,
     owner + 1,
   );
   chmodSync(second, 0o644);
   writeFileSync(second, '');
-  await refused(`${second} holds no usable certificates`);
+  refused(`${second} holds no usable certificates`);
 
   const simulator = await simulatorFor(t);
   const [anchor] = ANCHORS.map(({ der }) => pemOf(der));
   writeFileSync(second, `${anchor}${simulator.ca}`);
-  await clientFor(simulator, { trust: await load() }).client.ping(never);
+  await clientFor(simulator, { trust: load() }).client.ping(never);
   for (const trust of [
-    await loadTrust({ cafile: undefined, noverify: false }),
-    await loadTrust({ cafile: third, noverify: false }),
+    loadTrust({ cafile: undefined, noverify: false }),
+    loadTrust({ cafile: third, noverify: false }),
   ]) {
     await t.throwsAsync(clientFor(simulator, { trust }).client.ping(never), {
       message: /certificate verify failed$/,
@@ -152,7 +152,7 @@ test("disable_ca_pinning trusts the system's first file of certificates that is 
   }
   const nameless = await simulatorFor(t, { certificate: 'name-in-cn' });
   writeFileSync(second, nameless.ca);
-  await t.throwsAsync(clientFor(nameless, { trust: await load() }).client.ping(never), {
+  await t.throwsAsync(clientFor(nameless, { trust: load() }).client.ping(never), {
     message: /Certificate name validation failed$/,
   });
 });
@@ -163,10 +163,10 @@ test('cafile replaces the anchors', async (t) => {
   const path = join(directory, 'ca.pem');
   const { ca } = await makeCertificates('good', ['a.test'], [], Date.now());
   const load = () => loadTrust({ cafile: path, noverify: false });
-  const refused = (message: string) => t.throwsAsync(load(), { instanceOf: DuoHandleError, message });
+  const refused = (message: string) => t.throws(load, { instanceOf: DuoHandleError, message });
 
   writeFileSync(path, `# mine\n${ca}\n${ca}`);
-  const trust = await load();
+  const trust = load();
   t.true(trust.kind === 'authorities' && trust.pem.length === 2 && trust.commonName === true);
 
   const unusable = `cafile ${path} holds no usable certificates`;
@@ -178,10 +178,10 @@ test('cafile replaces the anchors', async (t) => {
     ca.slice(0, -9),
   ]) {
     writeFileSync(path, text);
-    await refused(unusable);
+    refused(unusable);
   }
   rmSync(path);
-  await refused(`cafile ${path} can't be read (ENOENT)`);
+  refused(`cafile ${path} can't be read (ENOENT)`);
 });
 
 /** What Node says of a peer, as far as names go. */

@@ -2,17 +2,40 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import {
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import { PamCode, PamStyle } from '../../src/unix/unix.ts';
-import { addConfig, engines, pending, run, SystemLog, setUp, startDuo, unix, until } from './machine.ts';
+import {
+  addConfig,
+  CONFIG,
+  engines,
+  pending,
+  run,
+  SOCKET,
+  SystemLog,
+  setUp,
+  startDuo,
+  startResident,
+  unix,
+  until,
+} from './machine.ts';
 
 let log: SystemLog;
 let duo: Simulator;
 
 test.before(async () => {
   setUp();
+  run('cc', '-Wall', '-o', '/usr/local/bin/intruder', 'test/hosts/intruder.c');
   log = await SystemLog.start();
 });
 test.after.always(() => log.stop());
@@ -42,11 +65,11 @@ function status(pid: number, field: string): string {
   );
 }
 
-test('it runs as duo, alone, with nothing that it does not need', async (t) => {
+test('it runs as duo-private, alone, with nothing that it does not need', async (t) => {
   const result = login();
   const push = await pending(duo);
   const pid = await onlyEngine();
-  const user = unix.userByName('duo');
+  const user = unix.userByName('duo-private');
   const ids = [user?.uid, user?.uid, user?.uid, user?.uid].join('\t');
   t.is(status(pid, 'Uid'), ids);
   t.is(status(pid, 'Groups').trim(), '');
@@ -68,24 +91,57 @@ test('it runs as duo, alone, with nothing that it does not need', async (t) => {
   t.deepEqual(engines(), []);
 });
 
-test('another process of duo can look into neither engine nor keeper', async (t) => {
-  run('cc', '-Wall', '-o', '/usr/local/bin/intruder', 'test/hosts/intruder.c');
-  const asDuo = ['--reuid', 'duo', '--regid', 'duo', '--clear-groups'];
-  const open = (pid: number) =>
-    spawnSync('setpriv', [...asDuo, 'intruder', String(pid)], { encoding: 'utf8' }).stdout;
-  const other = spawn('setpriv', [...asDuo, 'sleep', '1000']);
+const AS_PRIVATE = ['--reuid', 'duo-private', '--regid', 'duo-private', '--clear-groups'];
+
+/** What code that took a private engine over, outside of its sandbox, could do to a process. */
+function intrude(pid: number): string {
+  return spawnSync('setpriv', [...AS_PRIVATE, 'intruder', String(pid)], { encoding: 'utf8' }).stdout;
+}
+
+test('another process of duo-private can look into neither engine nor keeper', async (t) => {
+  const other = spawn('setpriv', [...AS_PRIVATE, 'sleep', '1000']);
   await once(other, 'spawn');
   await until(() => status(other.pid ?? 0, 'Name') === 'sleep');
-  t.regex(open(other.pid ?? 0), /^mem\nenviron\nmaps\n[\s\S]*ptrace\n$/, 'it knows its trade');
+  t.regex(intrude(other.pid ?? 0), /^mem\nenviron\nmaps\n[\s\S]*ptrace\n$/, 'it knows its trade');
   other.kill('SIGKILL');
 
   const result = login();
   const push = await pending(duo);
   const pid = await onlyEngine();
-  t.is(open(pid), '');
-  t.is(open(Number(status(pid, 'PPid'))), '');
+  t.is(intrude(pid), '');
+  t.is(intrude(Number(status(pid, 'PPid'))), '');
   push.approve();
   t.is((await result).code, PamCode.PAM_SUCCESS);
+});
+
+test('a private engine that was taken over reaches neither the resident engine nor its credential', async (t) => {
+  // As systemd's LoadCredential leaves it: duo's alone.
+  const { uid = 0, gid = 0 } = unix.userByName('duo') ?? {};
+  mkdirSync('/run/credentials');
+  mkdirSync('/run/credentials/duo-ts.service', { mode: 0o500 });
+  const credential = '/run/credentials/duo-ts.service/pam_duo.conf';
+  writeFileSync(credential, readFileSync(CONFIG), { mode: 0o400 });
+  chownSync(credential, uid, gid);
+  chownSync(dirname(credential), uid, gid);
+  const { process: resident } = startResident();
+  t.teardown(async () => {
+    resident.kill('SIGKILL');
+    rmSync(SOCKET, { force: true });
+  });
+  const pid = resident.pid ?? 0;
+  const attempt = (...command: string[]) => spawnSync('setpriv', [...AS_PRIVATE, ...command]).status;
+  // It listens first and gives root up then.
+  await until(() => status(pid, 'Uid').split('\t')[0] === String(uid));
+  t.is(intrude(pid), '');
+  for (const signal of ['0', 'KILL', 'STOP', 'TERM', 'USR1'])
+    t.not(attempt('kill', '-s', signal, String(pid)), 0);
+  t.not(attempt('prlimit', '--pid', String(pid), '--nofile=0'), 0);
+  t.not(attempt('renice', '-n', '19', '-p', String(pid)), 0);
+  t.not(attempt('cat', credential), 0);
+  // The same by somebody who may: these attempts are attempts.
+  const asDuo = ['--reuid', 'duo', '--regid', 'duo', '--clear-groups'];
+  t.is(spawnSync('setpriv', [...asDuo, 'cat', credential]).status, 0);
+  t.is(spawnSync('setpriv', [...asDuo, 'kill', '-s', '0', String(pid)]).status, 0);
 });
 
 test('a host without /proc', async (t) => {

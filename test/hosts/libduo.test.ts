@@ -64,13 +64,13 @@ for (const [language, program] of Object.entries(PROGRAMS)) {
 }
 
 for (const user of ['root', 'alice']) {
-  test(`the engine of ${user}'s program runs as ${user === 'root' ? 'duo' : user}, and ^C ends both`, async (t) => {
+  test(`the engine of ${user}'s program runs as ${user === 'root' ? 'duo-private' : user}, and ^C ends both`, async (t) => {
     const terminal = new Terminal(as(user, `${PROGRAMS.C} -f ${CA} -a ${APPLICATION} alice`));
     const push = await pending(duo);
     await until(() => engines().length === 1);
     const [pid] = engines();
     const uid = /^Uid:\t(\d+)\t/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
-    t.is(uid, String(unix.userByName(user === 'root' ? 'duo' : user)?.uid));
+    t.is(uid, String(unix.userByName(user === 'root' ? 'duo-private' : user)?.uid));
     terminal.type(CTRL_C);
     const { status } = await terminal.ended();
     t.is(status, 128 + 2);

@@ -26,6 +26,7 @@ export const LOGIN_DUO_CONFIG = '/etc/duo/login_duo.conf';
 const CA = '/etc/duo/ca.pem';
 export const ENGINE = '/usr/libexec/duo-ts/duo-ts';
 export const SOCKET = '/run/duo-ts/engine.sock';
+export const USERS_SOCKET = '/run/duo-ts/users.sock';
 
 /** DUO_TS_RESIDENT=1: every login of these tests is served by a resident engine, and no private one can be started. */
 export const residentAlone = process.env['DUO_TS_RESIDENT'] === '1';
@@ -103,13 +104,13 @@ export function startResident(...args: string[]): Resident {
   });
   closeSync(log);
   engine.unref();
-  awaitSocket();
+  awaitSocket(args.includes('--users') && !args.includes('--socket') ? USERS_SOCKET : SOCKET);
   return { process: engine, log: () => readFileSync(path, 'utf8') };
 }
 
-/** Blocks until somebody takes connections at the engine's socket. */
-export function awaitSocket(): void {
-  const connect = ['-u', '/dev/null', `UNIX-CONNECT:${SOCKET}`];
+/** Blocks until somebody takes connections at the socket. */
+export function awaitSocket(path = SOCKET): void {
+  const connect = ['-u', '/dev/null', `UNIX-CONNECT:${path}`];
   for (let tries = 0; spawnSync('socat', connect, { stdio: 'ignore' }).status !== 0; tries += 1) {
     if (tries > 1000) throw new Error('the resident engine does not listen');
     spawnSync('sleep', ['0.02']);
@@ -156,8 +157,9 @@ export class SystemLog {
   private constructor(socat: ChildProcess) {
     this.#socat = socat;
     if (socat.stdout === null) throw new Error('socat has no output');
-    createInterface({ input: socat.stdout }).on('line', (line) => {
-      this.lines.push(line);
+    createInterface({ input: socat.stdout }).on('line', (text) => {
+      // Datagrams that come at the same time can share a line.
+      this.lines.push(...text.split(/(?=<\d{1,3}>[A-Z][a-z]{2} [ \d]\d )/));
       for (const look of this.#waiting) look();
     });
   }

@@ -1,5 +1,5 @@
 /** The resident engine under real libpam: what it is, whom it serves, and what becomes of logins when it is disturbed. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -19,6 +19,7 @@ import {
   setUp,
   startDuo,
   startResident,
+  USERS_SOCKET,
   unix,
   until,
 } from './machine.ts';
@@ -43,7 +44,7 @@ test.afterEach.always(async () => {
     if (resident.process.signalCode === null) await once(resident.process, 'exit');
   }
   resident = undefined;
-  rmSync(SOCKET, { force: true });
+  for (const path of [SOCKET, USERS_SOCKET]) rmSync(path, { force: true });
   await duo.close();
 });
 
@@ -240,8 +241,6 @@ test('as systemd starts it: with its socket, less of the machine, and somebody t
   );
   resident = { process: activate, log: () => '' };
   await until(() => existsSync(SOCKET));
-  // What the socket unit says with SocketMode.
-  chmodSync(SOCKET, 0o666);
   awaitSocket();
   const result = login();
   (await pending(duo)).approve();
@@ -252,6 +251,190 @@ test('as systemd starts it: with its socket, less of the machine, and somebody t
   activate.kill('SIGTERM');
   t.deepEqual(await exit, [0, null]);
   await until(() => states.includes('STOPPING=1'));
+});
+
+/**
+ * What systemd does with a socket: it is there all the time, and so is an engine, one after the other. systemd waits for
+ * the next connection before it starts the next one; to start it at once gives a login more ends to fall into.
+ */
+function engineAfterEngine(...args: string[]): Resident {
+  const path = '/tmp/engines.log';
+  const each = `sh -c 'export LISTEN_PID=$$; exec ${ENGINE} engine --resident ${args.join(' ')}'`;
+  const all = `while :; do ${each} 2>>${path} || exit 1; done`;
+  const activate = spawn('systemd-socket-activate', ['--listen', SOCKET, 'sh', '-c', all], {
+    stdio: 'ignore',
+    detached: true,
+  });
+  writeFileSync(path, '');
+  return { process: activate, log: () => readFileSync(path, 'utf8') };
+}
+
+/** Ends the engines, and what starts them. */
+function endAll({ process: { pid, exitCode, signalCode } }: Resident): void {
+  if (pid !== undefined && exitCode === null && signalCode === null) process.kill(-pid, 'SIGKILL');
+}
+
+test('idle ends lose no login, whenever it comes', async (t) => {
+  const { alice } = duo.service.users;
+  if (alice !== undefined) alice.phone = 'approve';
+  // 60 milliseconds.
+  const file = settings('idle_minutes = 0.001\n');
+  const all = engineAfterEngine('--settings', file);
+  t.teardown(() => endAll(all));
+  await until(() => existsSync(SOCKET));
+  const ends = () => all.log().split('idle: takes no more logins, 0 are under way').length - 1;
+  const logins = 150;
+  for (let turn = 0; turn < logins; turn += 1) {
+    t.is((await login(true)).code, PamCode.PAM_SUCCESS);
+    // From before the end to after it, a little later each time.
+    await new Promise((resolve) => setTimeout(resolve, 40 + (turn % 30)));
+  }
+  t.log(`${ends()} engines were idle and ended in the course of ${logins} logins`);
+  t.true(ends() > 20);
+  t.deepEqual(privateEngines(), []);
+});
+
+test('an engine that serves somebody is not idle, and one that was started by hand stays', async (t) => {
+  const file = settings('idle_minutes = 0.001\n');
+  const all = engineAfterEngine('--settings', file);
+  t.teardown(() => endAll(all));
+  await until(() => existsSync(SOCKET));
+  const result = login();
+  const push = await pending(duo);
+  const before = all.log();
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  t.is(all.log(), before);
+  push.approve();
+  t.is((await result).code, PamCode.PAM_SUCCESS);
+  await until(() => all.log().includes('idle: takes no more logins'));
+  const gone = once(all.process, 'exit');
+  endAll(all);
+  await gone;
+  rmSync(SOCKET, { force: true });
+
+  const { process } = start('--settings', file);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  t.is(process.exitCode, null);
+});
+
+test('SIGHUP reads the files again, and ends no login', async (t) => {
+  const file = settings('unprivileged = no\n');
+  const config = '/etc/duo/users.conf';
+  // Copies that duo can read, as the unit makes them.
+  const copy = (from: string) => run('install', '-m', '0440', '-g', 'duo', from, config);
+  copy(CONFIG);
+  chmodSync(file, 0o644);
+  const { process, log: own } = start('--users', '--config', config, '--settings', file);
+  t.is(await loginAs('alice', 'alice'), PamCode.PAM_SERVICE_ERR);
+
+  settings('unprivileged = yes\nunprivileged_services = duo\n');
+  process.kill('SIGHUP');
+  await until(() => own().includes('the configuration has been read again'));
+  const first = loginAs('alice', 'alice');
+  const push = await pending(duo);
+
+  // Another configuration, under which nobody gets in.
+  writeFileSync('/etc/duo/other.conf', readFileSync(CONFIG, 'utf8').replace(/^skey.*$/m, 'skey = wrong'));
+  writeFileSync('/etc/duo/other.conf', '\nfailmode = secure\n', { flag: 'a' });
+  copy('/etc/duo/other.conf');
+  process.kill('SIGHUP');
+  await until(() => own().split('the configuration has been read again').length === 3);
+  t.is(await loginAs('alice', 'alice'), PamCode.PAM_SERVICE_ERR);
+
+  // One that can't be used changes nothing.
+  rmSync(config);
+  process.kill('SIGHUP');
+  await until(() => own().includes('the configuration stays as it was'));
+  t.is(await loginAs('alice', 'alice'), PamCode.PAM_SERVICE_ERR);
+
+  push.approve();
+  t.is(await first, PamCode.PAM_SUCCESS);
+});
+
+test('what the unit does for `systemctl reload` reaches the engine', (t) => {
+  const unit = readFileSync('systemd/duo-ts-users.service', 'utf8');
+  const lines = [...unit.matchAll(/^Exec(?:StartPre|Reload|StopPost)=\+(.*)$/gm)].map(([, line = '']) =>
+    line.replaceAll('%N', 'duo-ts-users'),
+  );
+  settings('idle_minutes = 1\n');
+  const copies = '/run/duo-ts/duo-ts-users';
+  const asUser = (user: string, path: string) =>
+    spawnSync('setpriv', [`--reuid=${user}`, `--regid=${user}`, '--clear-groups', 'cat', path], {
+      encoding: 'utf8',
+    }).stdout;
+  for (const [at, line] of lines.entries()) {
+    run('sh', '-c', line);
+    const gone = at === lines.length - 1;
+    for (const name of ['pam_duo.conf', 'resident.conf']) {
+      const path = `${copies}/${name}`;
+      t.is(asUser('duo', path), gone ? '' : readFileSync(`/etc/duo/${name}`, 'utf8'));
+      t.is(asUser('alice', path), '');
+    }
+    settings('idle_minutes = 2\n');
+  }
+  t.is(lines.length, 3);
+});
+
+test('root’s socket is root’s alone', async (t) => {
+  start();
+  const { status: asAlice } = spawnSync('runuser', [
+    '-u',
+    'alice',
+    '--',
+    'socat',
+    '/dev/null',
+    `UNIX-CONNECT:${SOCKET}`,
+  ]);
+  t.not(asAlice, 0);
+  const { status: asRoot } = spawnSync('socat', ['/dev/null', `UNIX-CONNECT:${SOCKET}`]);
+  t.is(asRoot, 0);
+});
+
+test('whatever users do at their socket, root is served by the resident engine, and soon', async (t) => {
+  const { alice } = duo.service.users;
+  if (alice !== undefined) alice.phone = 'approve';
+  const file = settings('unprivileged = yes\nunprivileged_services = duo\n');
+  const users = startResident('--users', '--config', CONFIG, '--settings', file);
+  t.teardown(() => users.process.kill('SIGKILL'));
+  start('--config', CONFIG, '--settings', file);
+  const median = async (logins: number) => {
+    const walls: number[] = [];
+    for (let turn = 0; turn < logins; turn += 1) {
+      const began = performance.now();
+      t.is((await login(true)).code, PamCode.PAM_SUCCESS);
+      walls.push(performance.now() - began);
+    }
+    walls.sort((a, b) => a - b);
+    return { median: walls[logins >> 1] ?? 0, most: walls.at(-1) ?? 0 };
+  };
+  await median(20);
+  const before = await median(30);
+
+  const flood = ['alice', 'bert'].flatMap((user) =>
+    ['crowd', 'halves', 'logins', 'comers'].map((what) => {
+      const script = [process.execPath, 'test/hosts/flood.ts', what, USERS_SOCKET, user];
+      // runuser would leave it behind when it is killed.
+      return spawn('setpriv', ['--reuid', user, '--regid', user, '--init-groups', ...script], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+    }),
+  );
+  t.teardown(() => {
+    for (const each of flood) each.kill('SIGKILL');
+  });
+  // Each says so when it has begun.
+  await Promise.all(flood.map((each) => once(each.stdout, 'data')));
+  const under = await median(60);
+  t.log(
+    `median ${before.median.toFixed(1)} ms, and ${under.median.toFixed(1)} ms under the flood; ` +
+      `most ${before.most.toFixed(1)} and ${under.most.toFixed(1)} ms`,
+  );
+  t.true(flood.every(({ exitCode }) => exitCode === null));
+  t.deepEqual(privateEngines(), []);
+  t.deepEqual(engines(), []);
+  // Eight processes and two engines share this machine's processors with the login.
+  t.true(under.median < Math.max(1000, 50 * before.median));
+  t.is(users.process.exitCode, null);
 });
 
 test('a second engine does not take the place of one that serves', async (t) => {
@@ -284,7 +467,7 @@ test('a user who may not read the configuration authenticates himself, and nobod
   const file = settings('unprivileged = yes\nunprivileged_services = duo\n');
   // cafile, in the same directory, is read as duo.
   chmodSync('/etc/duo', 0o711);
-  start('--config', CONFIG, '--settings', file);
+  start('--users', '--config', CONFIG, '--settings', file);
   const result = loginAs('alice', 'alice');
   const push = await pending(duo);
   t.is(push.occasion.username, 'alice');
@@ -300,14 +483,14 @@ test('a user who may not read the configuration authenticates himself, and nobod
 
 test('a user whom Duo denies is denied', async (t) => {
   const file = settings('unprivileged = yes\nunprivileged_services = duo\n');
-  start('--config', CONFIG, '--settings', file);
+  start('--users', '--config', CONFIG, '--settings', file);
   const result = loginAs('alice', 'alice');
   (await pending(duo)).deny();
   t.is(await result, PamCode.PAM_MAXTRIES);
 });
 
 test('without the administrator’s word no user is served, and no private engine can stand in', async (t) => {
-  const { log: own } = start('--config', CONFIG);
+  const { log: own } = start('--users', '--config', CONFIG);
   t.is(await loginAs('alice', 'alice'), PamCode.PAM_SERVICE_ERR);
   await log.line(
     /Error in Duo login for 'alice': only root is served here \(see unprivileged in resident\.conf\)/,
@@ -317,7 +500,7 @@ test('without the administrator’s word no user is served, and no private engin
   await until(() => resident?.process.signalCode === 'SIGKILL');
   t.is(await loginAs('alice', 'alice'), PamCode.PAM_SERVICE_ERR);
   await log.line(/resident engine \S+: Connection refused; nothing else can serve this login/);
-  rmSync(SOCKET);
+  rmSync(USERS_SOCKET);
   t.is(await loginAs('alice', 'alice'), PamCode.PAM_SERVICE_ERR);
   await log.line(/Couldn't open \/etc\/duo\/pam_duo\.conf: Permission denied/);
   t.true(duo.service.calls.every(({ call }) => call === 'ping'));

@@ -42,15 +42,15 @@ const failing: readonly [string, string | null, string | null, readonly string[]
   ['a wrong password; Duo is not asked', 'wrong', '123456', []],
   ['no password; Duo is not asked', '', '123456', []],
   ['a conversation that fails at the password; Duo is not asked', null, '123456', []],
-  ['a wrong passcode', PASSWORD, '000000', ['ping', 'preauth', 'auth', 'auth_status']],
-  ['no passcode', PASSWORD, '', ['ping', 'preauth']],
-  ['a conversation that fails at the passcode', PASSWORD, null, ['ping', 'preauth']],
+  ['a wrong passcode', PASSWORD, '000000', ['preauth', 'auth', 'auth_status']],
+  ['no passcode', PASSWORD, '', ['preauth']],
+  ['a conversation that fails at the passcode', PASSWORD, null, ['preauth']],
 ];
 for (const [name, password, factor, calls] of failing) {
   test(`denied: ${name}`, async (t) => {
     t.not((await login(password, factor)).code, PamCode.PAM_SUCCESS);
     t.deepEqual(
-      duo.service.calls.map(({ call }) => call),
+      duo.service.calls.map(({ call }) => call).filter((call) => call !== 'ping'),
       calls,
     );
   });

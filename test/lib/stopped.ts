@@ -1,10 +1,10 @@
 /** A process of its own that a test stops: says when it has begun, and at the end of its input how long it stood still. */
 import { once } from 'node:events';
-import { Awake } from '../../src/lib/awake.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { StallDetector } from '../../src/lib/stall-detector.ts';
 
-const awake = new Awake(systemClock);
+const watch = StallDetector.of(systemClock).watch();
 process.stdout.write('begun\n');
 await once(process.stdin.resume(), 'end');
-process.stdout.write(`${awake.lost}\n`);
-awake.stop();
+process.stdout.write(`${watch.lost}\n`);
+watch.end();

@@ -86,8 +86,7 @@ test('DUO_OK: a passcode, and what Duo was told', async (t) => {
   t.is(duo.geterr(), undefined);
   t.regex(shown[0] ?? '', /^Duo two-factor login for alice\n.*Passcode or option \(1-3\): $/s);
   t.deepEqual(shown.slice(1), ['', 'Success. Logging you in...']);
-  const [ping, preauth, auth, ...polls] = simulator.service.calls;
-  t.is(ping?.call, 'ping');
+  const [preauth, auth, ...polls] = simulator.service.calls;
   t.like(preauth, {
     call: 'preauth',
     form: { username: 'alice', ipaddr: '192.0.2.7', hostname: hostname() },
@@ -96,7 +95,7 @@ test('DUO_OK: a passcode, and what Duo was told', async (t) => {
   t.regex(auth?.form['pushinfo'] ?? '', /(?:^|&)Command=rm%20-rf%20%2F$/);
   t.true(polls.length > 0 && polls.every(({ call }) => call === 'auth_status'));
   t.regex(
-    ping?.userAgent ?? '',
+    preauth?.userAgent ?? '',
     /^gate\/2\.1 \(\S+-linux\) libduo\/\d+\.\d+\.\d+ ca_bundle\/1\.0 \(ca_pinning=enabled\)$/,
   );
 });
@@ -156,7 +155,7 @@ for (const [name, prompt] of Object.entries(PROMPTS)) {
     );
     t.deepEqual(
       simulator.service.calls.map(({ call }) => call),
-      ['ping', 'preauth'],
+      ['preauth'],
     );
   });
 }
@@ -183,7 +182,7 @@ test('DUO_CONN_ERROR: nobody listens', async (t) => {
   const port = await quietPort();
   duo.setHost(`localhost:${port}`);
   const result = await duo.login('alice', { flags: DuoFlag.Auto });
-  t.is(brief(result), `DUO_CONN_ERROR ping: Couldn't connect to localhost:${port}: Failed to connect`);
+  t.is(brief(result), `DUO_CONN_ERROR preauth: Couldn't connect to localhost:${port}: Failed to connect`);
   t.is('error' in result ? result.error.code : undefined, 'ERR_DUO_CONNECTION');
 });
 
@@ -209,7 +208,10 @@ for (const [certificate, reason] of Object.entries(CERTIFICATES) as [Certificate
 
 test('DUO_CONN_ERROR: the simulator is not trusted without its authority', async (t) => {
   const { duo } = await opened(t, { cafile: undefined });
-  t.regex(brief(await duo.login('alice', { flags: DuoFlag.Auto })), /^DUO_CONN_ERROR ping: .*verify failed$/);
+  t.regex(
+    brief(await duo.login('alice', { flags: DuoFlag.Auto })),
+    /^DUO_CONN_ERROR preauth: .*verify failed$/,
+  );
 });
 
 test('DUO_CLIENT_ERROR: a wrong key', async (t) => {
@@ -367,8 +369,8 @@ test('an aborted signal ends a login at once: before it, while Duo is away, whil
     abort.abort(reason);
     await t.throwsAsync(login, { is: reason });
   };
-  simulator.service.faults.add('ping', { kind: 'hang' }, 1);
-  await during(call(simulator, 'ping'), DuoFlag.Auto);
+  simulator.service.faults.add('preauth', { kind: 'hang' }, 1);
+  await during(call(simulator, 'preauth'), DuoFlag.Auto);
 
   let promptSignal: AbortSignal | undefined;
   const asked = new Promise<void>((resolve) => {

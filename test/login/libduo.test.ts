@@ -6,7 +6,6 @@ import test from 'ava';
 import { DeadlineError, DuoCode, type Facts, type Host, Outcome } from '../../src/bridge/messages.ts';
 import type { DuoApi } from '../../src/duo/api.ts';
 import { DUO_CODE_NAMES } from '../../src/duo/codes.ts';
-import { DuoConnectionError } from '../../src/duo/errors.ts';
 import { Secret } from '../../src/lib/secret.ts';
 import { Duo, DuoFlag } from '../../src/library/index.ts';
 import { libduoLogin } from '../../src/login/libduo.ts';
@@ -15,6 +14,7 @@ import type { Fault } from '../../src/simulator/faults.ts';
 import { EXAMPLE_APPLICATION, type Simulator, type SimulatorOptions } from '../../src/simulator/simulator.ts';
 import { compile, type Ran, runWithout } from '../lib/compile.ts';
 import { never, simulatorFor, type Teardown } from '../lib/service.ts';
+import { MENU } from '../lib/story.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'libduo-'));
 const program = join(directory, 'login');
@@ -147,7 +147,11 @@ const scenes: Readonly<Record<string, Scene>> = {
     fault: ['*', { kind: 'status', status: 503 }],
     code: DuoCode.serverError,
   },
-  'a reply that is no HTTP': { user: 'amy', fault: ['ping', { kind: 'garbage' }], code: DuoCode.connError },
+  'a reply that is no HTTP': {
+    user: 'amy',
+    fault: ['preauth', { kind: 'garbage' }],
+    code: DuoCode.connError,
+  },
   'a reply that is no answer': {
     user: 'amy',
     fault: ['preauth', { kind: 'response', response: 'what?' }],
@@ -351,59 +355,34 @@ test('no verification needs no authorities, and trusts anybody', async (t) => {
   t.regex(judged.error, /certificate verify failed/);
 });
 
-test('time that is over before the user was asked is the absence of Duo, afterwards the failure of the user', async (t) => {
-  const late = new AbortController();
-  const ending = async (): Promise<never> => {
-    late.abort(new DeadlineError('late'));
-    throw late.signal.reason;
-  };
-  const before = await engine({}, async () => ({ ...lettingIn, ping: ending }), late.signal);
-  t.is(before.verdict.code, DuoCode.connError);
-  const later = new AbortController();
-  const after = await engine(
-    {},
-    async () => ({
-      ...lettingIn,
-      preauth: async () => ({
-        result: 'auth',
-        message: '',
-        promptText: 'Factor: ',
-        defaultFactor: 'push1',
-        factors: [],
-      }),
-      authAsync: async () => {
-        later.abort(new DeadlineError('late'));
-        throw later.signal.reason;
-      },
-    }),
-    later.signal,
-  );
-  t.is(after.verdict.code, DuoCode.fail);
-  t.is(after.verdict.outcome, Outcome.maxTries);
-});
-
-test('time that was over because the host left so little of it is no absence of Duo', async (t) => {
-  for (const [deadline, code] of [
-    [60_000, DuoCode.connError],
-    [59_999, DuoCode.libError],
-    [0, DuoCode.libError],
-  ] as const) {
+for (const [stage, code] of [
+  ['ping', DuoCode.libError],
+  ['preauth', DuoCode.libError],
+  ['auth', DuoCode.fail],
+] as const) {
+  test(`time that is over at ${stage} is not Duo's absence`, async (t) => {
     const late = new AbortController();
-    const login = libduoLogin({
-      openDuo: async () => ({
-        ...lettingIn,
-        ping: async () => {
-          late.abort(new DeadlineError('late'));
-          throw late.signal.reason;
-        },
-      }),
-      localAddress: async () => undefined,
-    });
-    t.is((await login({ ...facts, deadline }, hostFor(late.signal))).code, code, String(deadline));
-  }
-});
+    const over = async (): Promise<never> => {
+      late.abort(new DeadlineError('late'));
+      throw late.signal.reason;
+    };
+    const duo: DuoApi = {
+      ...lettingIn,
+      ...(stage === 'ping' ? { ping: over } : {}),
+      ...(stage === 'preauth' ? { preauth: over } : {}),
+      ...(stage === 'auth' ? { preauth: async () => MENU, auth: over, authAsync: over } : {}),
+    };
+    const { verdict } = await engine(
+      { application: { ...application, auto: true } },
+      async () => duo,
+      late.signal,
+    );
+    t.is(verdict.code, code);
+    t.is(verdict.error, `the time for this login is over (while waiting for Duo's answer to ${stage})`);
+  });
+}
 
-test('time that was over before Duo was asked is no absence of Duo', async (t) => {
+test('time that was over before Duo was asked is not its absence', async (t) => {
   const late = new AbortController();
   const login = libduoLogin({
     openDuo: async () => ({ ...lettingIn, ping: async (signal) => signal.throwIfAborted() }),
@@ -413,40 +392,4 @@ test('time that was over before Duo was asked is no absence of Duo', async (t) =
     },
   });
   t.is((await login(facts, hostFor(late.signal))).code, DuoCode.libError);
-});
-
-test('time that went by while Duo asked for patience is no absence of Duo', async (t) => {
-  const late = new AbortController();
-  const login = libduoLogin({
-    openDuo: async (_settings, notify) => ({
-      ...lettingIn,
-      ping: async () => {
-        notify('Rate-limiting response received from server. Waiting for 32 seconds before retrying.');
-        late.abort(new DeadlineError('late'));
-        throw late.signal.reason;
-      },
-    }),
-    localAddress: async () => undefined,
-  });
-  t.is((await login(facts, hostFor(late.signal))).code, DuoCode.clientError);
-});
-
-test('a wait that ran out because the engine stood still is no absence of Duo', async (t) => {
-  let elapsed = 0;
-  const login = (ms: number) =>
-    libduoLogin({
-      openDuo: async () => ({
-        ...lettingIn,
-        ping: async () => {
-          elapsed += ms;
-          throw new DuoConnectionError("Couldn't connect to h:443: SSL handshake timed out");
-        },
-      }),
-      localAddress: async () => undefined,
-      clock: { now: () => 0, monotonic: () => elapsed, sleep: () => new Promise(() => {}) },
-    })(facts, hostFor());
-  t.is((await login(2_000)).code, DuoCode.connError);
-  const { code, error } = await login(6_000);
-  t.is(code, DuoCode.libError);
-  t.regex(error, /timed out; but this host kept the engine from running for 6 seconds/);
 });

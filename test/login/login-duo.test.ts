@@ -41,6 +41,7 @@ async function tell(
       return clientFor(simulator).client;
     },
     localAddress: async () => undefined,
+    engine: 'private',
   });
   const verdict = await login(
     {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { TlsOptions } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import { parseConfig } from '../../src/config/config.ts';
+import type { DuoApi } from '../../src/duo/api.ts';
 import { openDuo } from '../../src/login/open-duo.ts';
 import { httpReply, tlsServerFor } from '../lib/raw-server.ts';
 import { never, simulatorFor } from '../lib/service.ts';
@@ -16,7 +17,7 @@ async function serviceWith(t: ExecutionContext, versions: TlsOptions) {
   const cafile = join(directory, 'ca.pem');
   const server = await tlsServerFor(
     t,
-    (socket) => socket.write(httpReply('{"stat":"OK","response":{"time":1767225600}}')),
+    (socket) => socket.write(httpReply('{"stat":"OK","response":{"result":"allow","status_msg":""}}')),
     versions,
   );
   writeFileSync(cafile, server.ca);
@@ -31,16 +32,19 @@ async function serviceWith(t: ExecutionContext, versions: TlsOptions) {
   return { server, open };
 }
 
+/** The first call of a private engine's login. */
+const ask = (duo: DuoApi) => duo.preauth({ username: 'bob', failmode: 'open', verifiedPush: false }, never);
+
 test('min_tls = 1.3 refuses a server that speaks TLS 1.2 alone, and min_tls = 1.2 does not', async (t) => {
   const old = await serviceWith(t, { maxVersion: 'TLSv1.2' });
-  await t.throwsAsync((await old.open('cafile = CA\nmin_tls = 1.3')).ping(never), {
+  await t.throwsAsync(ask(await old.open('cafile = CA\nmin_tls = 1.3')), {
     code: 'ERR_DUO_CONNECTION',
     message: /: SSL handshake failed \(.*protocol version\)$/,
   });
   t.deepEqual(old.server.requests, []);
-  await (await old.open('cafile = CA\nmin_tls = TLSv1.2')).ping(never);
+  await ask(await old.open('cafile = CA\nmin_tls = TLSv1.2'));
   const modern = await serviceWith(t, { minVersion: 'TLSv1.3' });
-  await (await modern.open('cafile = CA\nmin_tls = 1.3')).ping(never);
+  await ask(await modern.open('cafile = CA\nmin_tls = 1.3'));
 });
 
 test('TLS 1.1 is never spoken', async (t) => {
@@ -50,7 +54,7 @@ test('TLS 1.1 is never spoken', async (t) => {
     ciphers: 'DEFAULT:@SECLEVEL=0',
   });
   for (const lines of ['cafile = CA', 'noverify = yes', 'cafile = CA\nmin_tls = 1.2']) {
-    await t.throwsAsync((await ancient.open(lines)).ping(never), { message: /: SSL handshake failed \(/ });
+    await t.throwsAsync(ask(await ancient.open(lines)), { message: /: SSL handshake failed \(/ });
   }
 });
 
@@ -61,7 +65,7 @@ test('Duo is told whether its authorities are the ones that are trusted', async 
     ['noverify = yes\ndisable_ca_pinning = yes', 'disabled'],
   ]) {
     const { server, open } = await serviceWith(t, {});
-    await (await open(lines ?? '')).ping(never);
+    await ask(await open(lines ?? ''));
     const [, agent] = /^User-Agent: (.*)$/im.exec(server.requests[0] ?? '') ?? [];
     t.regex(
       agent ?? '',
@@ -87,28 +91,22 @@ for (const [program, name] of [
       t.teardown(() => duo.close());
       return duo;
     };
-    await (await open()).ping(never);
+    const askWith = async (more?: string) => ask(await open(more));
+    const duo = await open();
+    await duo.ping(never);
+    t.deepEqual(simulator.service.calls, []);
+    t.is((await askWith()).result, 'allow');
     const agent =
       /^(\w+)\/\d+\.\d+\.\d+\S* \(\w+-linux\) libduo\/\d+\.\d+\.\d+\S* ca_bundle\/1\.0 \(ca_pinning=enabled\)$/;
     t.is(agent.exec(simulator.service.calls[0]?.userAgent ?? '')?.[1], name);
-    t.is(
-      (await (await open()).preauth({ username: 'bob', failmode: 'open', verifiedPush: false }, never))
-        .result,
-      'allow',
-    );
-    await t.throwsAsync(
-      (await open('skey = wrong')).preauth({ username: 'bob', failmode: 'open', verifiedPush: false }, never),
-      {
-        message: 'Invalid ikey or skey',
-      },
-    );
-    await (await open(`cafile = ${directory}/none\nnoverify = yes`)).ping(never);
+    await t.throwsAsync(askWith('skey = wrong'), { message: 'Invalid ikey or skey' });
+    t.is((await askWith(`cafile = ${directory}/none\nnoverify = yes`)).result, 'allow');
     const other = join(directory, 'other.pem');
     writeFileSync(other, (await simulatorFor(t)).ca);
-    await t.throwsAsync((await open(`cafile = ${other}`)).ping(never), {
+    await t.throwsAsync(askWith(`cafile = ${other}`), {
       message: /certificate verify failed$/,
     });
-    await t.throwsAsync((await open('http_proxy = 127.0.0.1:9')).ping(never), {
+    await t.throwsAsync(askWith('http_proxy = 127.0.0.1:9'), {
       message: /Failed to connect$/,
     });
   });

@@ -8,14 +8,15 @@ const read = (...patterns: string[]) =>
     .map((path) => readFileSync(path, 'utf8'))
     .join('\n');
 const launcher = read('native/login/*.c');
-/** The launcher's code with the values of its macros in their places, and literals that follow one another joined. */
-const spelled = launcher
+const c = launcher + read('native/{bridge,host}/*.[ch]');
+/** The C code with the values of its macros in their places, and literals that follow one another joined. */
+const spelled = c
   .replaceAll(/(?<!#define )\b[A-Z_]{4,}\b/g, (name) => {
-    const value = new RegExp(`#define ${name} (".*")`).exec(launcher)?.[1];
+    const value = new RegExp(`#define ${name} (".*")`).exec(c)?.[1];
     return value ?? name;
   })
   .replaceAll(/(?<!\\)"\s*"/g, '');
-const everything = spelled + read('native/bridge/*.[ch]', 'src/{config,login,policy,duo}/*.ts');
+const everything = spelled + read('src/{config,login,policy,duo}/*.ts');
 
 /** The page's list items of one kind, in its order. */
 function items(macro: string): string[] {

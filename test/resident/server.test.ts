@@ -58,7 +58,7 @@ function setUp(
     clock,
     release: '1',
     log: (_priority, text) => log.push(text),
-    settings: { unprivileged, unprivilegedServices: ['screenlock'] },
+    settings: { unprivileged, unprivilegedServices: ['screenlock'], idleMs: 60_000 },
     config: { path: '/credentials/pam_duo.conf', text: 'ikey = X' },
     hostName: 'host.example.test',
     accountOf,
@@ -143,6 +143,40 @@ test('no host sets a deadline that is too long, and none stays when it has its v
   await clock.advance(LEAVE_MS);
   t.is(server.inFlight, 0);
   t.true(peer.closed);
+});
+
+test('it is idle when its last connection has ended, and for as long as there is none', async (t) => {
+  const { clock, server, logins } = setUp();
+  t.is(server.idleMs, 60_000);
+  await clock.advance(1000);
+  t.is(server.idleFor, 1000);
+  const first = new Peer(server, 0).say(HELLO, factsToFrame(FACTS));
+  const second = new Peer(server, 0).say(HELLO, factsToFrame(FACTS));
+  await clock.advance(1000);
+  t.is(server.idleFor, 0);
+  for (const login of logins) login.pass();
+  await settle();
+  first.hangUp();
+  await settle();
+  await clock.advance(1000);
+  t.is(server.idleFor, 0);
+  second.hangUp();
+  await settle();
+  await clock.advance(1000);
+  t.is(server.idleFor, 1000);
+});
+
+test('what is read again holds for logins from then on', async (t) => {
+  const { logins, server } = setUp(false);
+  const refused = new Peer(server, 1000).say(HELLO, factsToFrame(FACTS));
+  await settle();
+  t.regex(refused.verdict?.error ?? '', /^only root is served here/);
+  const settings = { unprivileged: true, unprivilegedServices: ['screenlock'], idleMs: 0 };
+  server.reconfigure({ settings, config: { path: '/new', text: 'ikey = Y' } });
+  new Peer(server, 1000).say(HELLO, factsToFrame(FACTS));
+  await settle();
+  t.deepEqual(logins[0]?.facts.config, { path: '/new', text: 'ikey = Y' });
+  t.is(server.idleMs, 0);
 });
 
 test('a user authenticates himself, with nothing that he says of himself', async (t) => {

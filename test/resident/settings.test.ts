@@ -5,15 +5,30 @@ test('nobody but root is served unless the file says so', (t) => {
   t.deepEqual(parseSettings('', 'f'), { settings: DEFAULT_SETTINGS, problems: [] });
   t.false(DEFAULT_SETTINGS.unprivileged);
   t.deepEqual(parseSettings('unprivileged = no\nunprivileged_services = i3lock\n', 'f').settings, {
-    unprivileged: false,
+    ...DEFAULT_SETTINGS,
     unprivilegedServices: ['i3lock'],
   });
+});
+
+test('an idle engine ends after a quarter of an hour, or as the file says', (t) => {
+  t.is(DEFAULT_SETTINGS.idleMs, 900_000);
+  for (const [value, ms] of [
+    ['1', 60_000],
+    ['0.05', 3000],
+    ['0', 0],
+  ] as const) {
+    t.is(parseSettings(`idle_minutes = ${value}`, 'f').settings.idleMs, ms);
+  }
 });
 
 test('services are separated by white space or commas, on one line or several', (t) => {
   const text = '[resident]\nunprivileged = yes\nunprivileged_services = i3lock, swaylock polkit-1\n kde\n';
   t.deepEqual(parseSettings(text, 'f'), {
-    settings: { unprivileged: true, unprivilegedServices: ['i3lock', 'swaylock', 'polkit-1', 'kde'] },
+    settings: {
+      ...DEFAULT_SETTINGS,
+      unprivileged: true,
+      unprivilegedServices: ['i3lock', 'swaylock', 'polkit-1', 'kde'],
+    },
     problems: [],
   });
 });
@@ -21,6 +36,11 @@ test('services are separated by white space or commas, on one line or several', 
 for (const [text, problem] of [
   ['unprivileged = maybe\nunprivileged_services = a', 'f, line 1: unprivileged is yes or no'],
   ['unprivileged = yes\nunprivileged_service = a', "f, line 2: 'unprivileged_service' is no option"],
+  [
+    'unprivileged = yes\nunprivileged_services = a\nidle_minutes = -1',
+    'f, line 3: idle_minutes is a number of minutes',
+  ],
+  ['idle_minutes = soon', 'f, line 1: idle_minutes is a number of minutes'],
   ['unprivileged = yes', 'f: unprivileged = yes has no effect without unprivileged_services'],
 ] as const) {
   test(`a file that is wrong serves root alone: ${JSON.stringify(text)}`, (t) => {

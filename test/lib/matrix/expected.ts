@@ -1,5 +1,5 @@
 /** What must come of each story: the promises of the documentation, in its words. */
-import type { Failmode, Failure, Story } from './stories.ts';
+import type { Failmode, Failure, Kind, Story } from './stories.ts';
 
 /** What the caller of PAM gets; a login that was cancelled has no verdict, and its host says PAM_ABORT by itself. */
 export type Expected =
@@ -12,16 +12,19 @@ export type Expected =
 
 const FAILMODE: Readonly<Record<Failmode, Expected>> = { safe: 'SUCCESS', secure: 'SERVICE_ERR' };
 
-function ofFailure(failure: Failure, asked: boolean, failmode: Failmode): Expected {
+function ofFailure(failure: Failure, asked: boolean, failmode: Failmode, { local }: Kind): Expected {
   switch (failure) {
-    // Duo can't be reached, TLS fails, times out, 5xx, 401, an unusable reply: before the user was asked failmode
-    // decides, afterwards it is a denial.
+    // Duo can't be reached, TLS fails, 5xx, 401, an unusable reply: before the user was asked failmode decides,
+    // afterwards it is a denial. An engine that a local caller has power over finds nothing absent.
     case 'no connection':
     case 'HTTP 5xx':
     case 'HTTP 401':
     case 'an unusable reply':
-    case 'no answer in time':
+      if (local && !asked && failmode === 'safe') return 'SERVICE_ERR';
       return asked ? 'SERVICE_ERR' : FAILMODE[failmode];
+    // The lack of an answer is not evidence, whatever failmode says.
+    case 'no answer in time':
+      return 'SERVICE_ERR';
     // Any other 4xx is a denial in Duo's words, whenever it comes.
     case 'another 4xx':
       return 'ABORT';
@@ -34,11 +37,11 @@ function ofFailure(failure: Failure, asked: boolean, failmode: Failmode): Expect
 }
 
 /** What must come of a story. */
-export function expected({ failmode, again, event }: Story): Expected {
+export function expected({ kind, failmode, again, event }: Story): Expected {
   switch (event.at) {
     case 'ping':
       // Behind a failed try the user was asked already.
-      return ofFailure(event.what, again, failmode);
+      return ofFailure(event.what, again, failmode, kind);
     case 'preauth':
       switch (event.what) {
         case 'allow':
@@ -47,7 +50,7 @@ export function expected({ failmode, again, event }: Story): Expected {
         case 'enroll':
           return 'ABORT';
         default:
-          return ofFailure(event.what, again, failmode);
+          return ofFailure(event.what, again, failmode, kind);
       }
     case 'prompt':
     case 'code':
@@ -60,12 +63,12 @@ export function expected({ failmode, again, event }: Story): Expected {
           return 'ABORT';
         case 'no answer in time':
         case 'the host cancels':
-          return ofFailure(event.what, true, failmode);
+          return ofFailure(event.what, true, failmode, kind);
       }
       break;
     case 'auth':
     case 'auth_status':
-      return ofFailure(event.what, true, failmode);
+      return ofFailure(event.what, true, failmode, kind);
     case 'decision':
       switch (event.what) {
         case 'allow':

@@ -20,6 +20,8 @@ The last column says which logins it can happen to:
 - **menu**: the user is asked, as \`su\` and \`login\` do it; **menu, sshd** is the same with \`DUO_FLAG_SYNC\`.
 - **autopush**: \`autopush = yes\`, which is \`DUO_FLAG_AUTO\`; **autopush, sshd** is both.
 - **sudo, PAM_SILENT**: sudo sets that flag for everybody, and its user can be asked nevertheless.
+- **local caller, private engine**: a user of this host asks (\`su\`, \`sudo\`, \`login_duo\`), and no resident engine runs; every
+  other login here has a resident engine, or a host that is root's (\`sshd\`, \`login\`).
 - **PAM_SILENT**, **no conversation**: nobody can be asked or told; one automatic, synchronous try.
 `;
 

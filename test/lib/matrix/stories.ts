@@ -13,6 +13,8 @@ export interface Kind {
   readonly talks: boolean;
   readonly auto: boolean;
   readonly sync: boolean;
+  /** A user of this host asks, and has power over the engine. */
+  readonly local?: true;
 }
 
 const TERMINAL = { facts: {}, config: '', talks: true, auto: false, sync: false } as const;
@@ -26,6 +28,7 @@ export const KINDS: readonly Kind[] = [
   { ...TERMINAL, ...AUTOPUSH, title: 'autopush' },
   { ...TERMINAL, ...AUTOPUSH, ...SSHD, title: 'autopush, sshd' },
   { ...TERMINAL, facts: { service: 'sudo', silent: true }, title: 'sudo, PAM_SILENT' },
+  { ...TERMINAL, local: true, facts: { ruser: 'bert' }, title: 'local caller, private engine' },
   { ...TERMINAL, ...MUTE, facts: { silent: true }, title: 'PAM_SILENT' },
   { ...TERMINAL, ...MUTE, facts: { noConversation: true }, title: 'no conversation' },
 ];

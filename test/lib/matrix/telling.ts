@@ -106,7 +106,11 @@ class Telling {
       ],
       kind.facts,
     );
-    const login = pamLogin({ openDuo: async () => this.#duo, localAddress: async () => '192.0.2.1' });
+    const login = pamLogin({
+      openDuo: async () => this.#duo,
+      localAddress: async () => '192.0.2.1',
+      engine: 'private',
+    });
     this.#clock.sleep(DEADLINE_MS).then(() => this.#abort.abort(new DeadlineError('late')));
     const end = login(given, this.#host).then(
       ({ outcome }) => PAM_CODES[outcome],
@@ -278,6 +282,11 @@ export const EARLY: readonly Early[] = [
     facts: facts(['host=', 'ikey=', 'skey=', 'failmode=safe']),
     must: 'SERVICE_ERR',
   },
+  {
+    what: `${BAD_CONFIG}, failmode = safe, and a local caller has a private engine`,
+    facts: facts(['nonsense', 'failmode=safe'], { ruser: 'bert' }),
+    must: 'SERVICE_ERR',
+  },
   { what: 'the host brings no configuration', facts: FACTS, must: 'SERVICE_ERR' },
   { what: 'there is no passwd entry for the user', facts: WITHOUT_ACCOUNT, must: 'USER_UNKNOWN' },
   { what: "the user's groups need no second factor", facts: facts(['groups=admins']), must: 'SUCCESS' },
@@ -300,7 +309,7 @@ export async function tellEarly({ facts, handle }: Early): Promise<Expected> {
   const openDuo = async () => {
     throw handle ?? new Error('Duo is not to be asked');
   };
-  const login = pamLogin({ openDuo, localAddress: async () => undefined });
+  const login = pamLogin({ openDuo, localAddress: async () => undefined, engine: 'private' });
   const host: Host = {
     conversation: {
       prompt: async () => {

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import test from 'ava';
-import { Awake } from '../../src/lib/awake.ts';
 import type { Clock } from '../../src/lib/clock.ts';
+import { StallDetector } from '../../src/lib/stall-detector.ts';
 import { FakeClock } from './fake-clock.ts';
 
 /** A machine whose time can go by without this process being let run. */
@@ -29,36 +29,63 @@ class FreezingClock implements Clock {
 
 test('a process that runs loses nothing', async (t) => {
   const clock = new FreezingClock();
-  const awake = new Awake(clock);
+  const watch = StallDetector.of(clock).watch();
   await clock.inner.advance(60_000);
-  t.is(awake.lost, 0);
-  awake.stop();
+  t.is(watch.lost, 0);
+  watch.end();
   t.is(clock.inner.sleeping, 0);
 });
 
 test('the latency of a busy machine is not counted', async (t) => {
   const clock = new FreezingClock();
-  const awake = new Awake(clock);
+  const watch = StallDetector.of(clock).watch();
   for (let tick = 0; tick < 100; tick += 1) {
     await clock.inner.advance(100);
     clock.freeze(99);
   }
-  t.is(awake.lost, 0);
-  awake.stop();
+  t.is(watch.lost, 0);
+  watch.end();
 });
 
 test('time in which it was frozen is counted, at once and for good', async (t) => {
   const clock = new FreezingClock();
-  const awake = new Awake(clock);
+  const watch = StallDetector.of(clock).watch();
   await clock.inner.advance(1_000);
   clock.freeze(9_000);
-  t.is(awake.lost, 8_900, 'before any timer has gone off');
+  t.is(watch.lost, 8_900, 'before any timer has gone off');
   await clock.inner.advance(1_000);
-  t.is(awake.lost, 9_000);
+  t.is(watch.lost, 9_000);
   clock.freeze(2_000);
   await clock.inner.advance(1_000);
-  t.is(awake.lost, 11_000);
-  awake.stop();
+  t.is(watch.lost, 11_000);
+  watch.end();
+});
+
+test('a wait counts its own time alone, and all waits share one timer', async (t) => {
+  const clock = new FreezingClock();
+  const detector = StallDetector.of(clock);
+  t.is(StallDetector.of(clock), detector);
+  const early = detector.watch();
+  await clock.inner.advance(1_000);
+  clock.freeze(5_000);
+  // The process has just gone on, and no timer has gone off yet.
+  const late = detector.watch();
+  await clock.inner.advance(1_000);
+  t.is(clock.inner.sleeping, 1);
+  t.true(late.lost <= 100);
+  t.is(early.lost, 5_000);
+  clock.freeze(3_000);
+  await clock.inner.advance(1_000);
+  t.true(late.lost >= 2_900 && late.lost <= 3_100);
+  early.end();
+  early.end();
+  t.is(clock.inner.sleeping, 1, 'one still waits');
+  late.end();
+  t.is(clock.inner.sleeping, 0, 'nobody waits, and nothing ticks');
+  clock.freeze(60_000);
+  const next = detector.watch();
+  t.is(next.lost, 0);
+  next.end();
 });
 
 test('a real process that is stopped for a while', async (t) => {

@@ -1,0 +1,44 @@
+/** One timer for all heartbeats of a process. */
+import test from 'ava';
+import { Heart } from '../../src/bridge/heart.ts';
+import { FakeClock } from '../lib/fake-clock.ts';
+
+test('all beat at once, each for as long as it wants, by one timer', async (t) => {
+  const clock = new FakeClock();
+  const heart = new Heart(clock);
+  const beats = [0, 0, 0];
+  const [first, second, third] = beats.map((_, at) =>
+    heart.start(() => {
+      beats[at] = (beats[at] ?? 0) + 1;
+    }),
+  );
+  t.is(clock.sleeping, 1);
+  await clock.advance(1000);
+  t.deepEqual(beats, [1, 1, 1]);
+  first?.();
+  first?.();
+  await clock.advance(2000);
+  t.deepEqual(beats, [1, 3, 3]);
+  second?.();
+  third?.();
+  await clock.advance(0);
+  t.is(clock.sleeping, 0);
+  await clock.advance(5000);
+  t.deepEqual(beats, [1, 3, 3]);
+});
+
+test('it beats again for whoever comes when the last one has gone', async (t) => {
+  const clock = new FakeClock();
+  const heart = new Heart(clock);
+  for (let turn = 0; turn < 3; turn += 1) {
+    let beats = 0;
+    const stop = heart.start(() => {
+      beats += 1;
+    });
+    await clock.advance(1000);
+    t.is(beats, 1);
+    stop();
+    // At once, and a moment later.
+    if (turn === 1) await clock.advance(10);
+  }
+});

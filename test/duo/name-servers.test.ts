@@ -1,0 +1,192 @@
+/** What is made of each thing that a name server, the kernel or this host may do to a question. */
+import test, { type ExecutionContext } from 'ava';
+import { askNameServers, type NameServerOptions, type Opinion } from '../../src/duo/name-servers.ts';
+import { type Clock, systemClock } from '../../src/lib/clock.ts';
+import { blockedListener } from '../lib/blocked.ts';
+import { type NameServerOptions as Manner, type NameServer, startNameServer } from '../lib/name-server.ts';
+import { quietPort } from '../lib/quiet-port.ts';
+
+const NAME = 'api-12345678.duo.test';
+
+/** Sleeps that are shorter than they say: silence takes its time. */
+const hasty: Clock = {
+  ...systemClock,
+  sleep: (ms, signal) => systemClock.sleep(ms / 10, signal),
+};
+
+async function serverFor(t: ExecutionContext, manner: Manner): Promise<NameServer> {
+  const server = await startNameServer(manner);
+  t.teardown(() => server.close());
+  return server;
+}
+
+function ask(
+  servers: readonly { readonly host: string; readonly port: number }[],
+  more: Partial<NameServerOptions> = {},
+): Promise<Opinion> {
+  return askNameServers(NAME, {
+    clock: hasty,
+    servers: () => servers,
+    // These run on this host, as tests do; what is asked here is what would be made of others.
+    isOwn: () => false,
+    hasRoute: async () => true,
+    ...more,
+  });
+}
+
+for (const host of ['127.0.0.1', '::1']) {
+  test(`a name server at ${host} that has addresses of both kinds`, async (t) => {
+    const list = ['192.0.2.7', '192.0.2.8', '2001:db8::7'];
+    const opinion = await ask([await serverFor(t, { host, udp: list })]);
+    t.is(opinion.kind, 'addresses');
+    if (opinion.kind === 'addresses') t.deepEqual([...opinion.list].sort(), list);
+  });
+}
+
+test('addresses of one kind are enough', async (t) => {
+  t.deepEqual(await ask([await serverFor(t, { udp: ['192.0.2.7'] })]), {
+    kind: 'addresses',
+    list: ['192.0.2.7'],
+  });
+});
+
+for (const [what, udp] of [
+  ['no such name', 3],
+  ['no address for it', []],
+] as const) {
+  test(`a name server that says: ${what}`, async (t) => {
+    const server = await serverFor(t, { udp });
+    t.deepEqual(await ask([server]), { kind: 'unknown name' });
+    t.deepEqual(await ask([server], { isOwn: () => true }), { kind: 'unknown name' });
+  });
+}
+
+for (const [rcode, name] of [
+  [2, 'SERVFAIL'],
+  [5, 'REFUSED'],
+] as const) {
+  test(`${name} is the word of a name server elsewhere, and nothing from one on this host`, async (t) => {
+    const server = await serverFor(t, { udp: rcode });
+    const reason = `the name server 127.0.0.1 says ${name}`;
+    t.deepEqual(await ask([server]), { kind: 'no service', reason });
+    const isOwn = () => true;
+    t.deepEqual(await ask([server], { isOwn }), { kind: 'undecided', reason });
+    t.deepEqual(await ask([server], { isOwn, hasRoute: async () => false }), {
+      kind: 'no service',
+      reason: 'Network is unreachable',
+    });
+  });
+}
+
+test('a name server that refuses: the kernel’s word, unless it is this host’s own', async (t) => {
+  const server = { host: '127.0.0.1', port: await quietPort() };
+  const reason = `the name server 127.0.0.1 can't be reached: ECONNREFUSED`;
+  t.deepEqual(await ask([server]), { kind: 'no service', reason });
+  t.deepEqual(await ask([server], { isOwn: () => true }), { kind: 'undecided', reason });
+});
+
+test('name servers of this host are known by their addresses, and by the one that we would send from', async (t) => {
+  for (const host of ['127.0.0.1', '127.0.0.53', '::1']) {
+    const server = await serverFor(t, { host, udp: 2 });
+    const opinion = await askNameServers(NAME, {
+      clock: hasty,
+      servers: () => [server],
+      hasRoute: async () => true,
+    });
+    t.like(opinion, { kind: 'undecided' }, host);
+  }
+});
+
+test('silence over UDP, and an answer over TCP', async (t) => {
+  const server = await serverFor(t, { udp: 'silent', tcp: ['192.0.2.7', '2001:db8::7'] });
+  t.like(await ask([server]), { kind: 'addresses' });
+  t.is(server.asked(), 8, 'three times both questions, and once over TCP');
+  t.deepEqual(await ask([await serverFor(t, { udp: 'silent', tcp: 3 })]), { kind: 'unknown name' });
+});
+
+test('a name server that takes a connection and says nothing is there: that decides nothing', async (t) => {
+  const reason = 'the name server 127.0.0.1 does not answer';
+  const server = await serverFor(t, { udp: 'silent', tcp: 'silent' });
+  t.deepEqual(await ask([server]), { kind: 'undecided', reason });
+});
+
+test('silence over UDP, and nobody listens on TCP', async (t) => {
+  const reason = `the name server 127.0.0.1 can't be reached: ECONNREFUSED`;
+  t.deepEqual(await ask([await serverFor(t, { udp: 'silent' })]), { kind: 'no service', reason });
+});
+
+test('silence over UDP and TCP, with this process running all the time', async (t) => {
+  const port = await blockedListener(t);
+  await serverFor(t, { udp: 'silent', port });
+  const reason = 'the name server 127.0.0.1 does not answer';
+  const server = { host: '127.0.0.1', port };
+  t.deepEqual(await ask([server]), { kind: 'no service', reason });
+  t.deepEqual(await ask([server], { isOwn: () => true }), { kind: 'undecided', reason });
+});
+
+test('silence while this process stood still decides nothing', async (t) => {
+  const port = await blockedListener(t);
+  await serverFor(t, { udp: 'silent', port });
+  let stopped = 0;
+  const clock: Clock = { ...hasty, monotonic: () => hasty.monotonic() + stopped };
+  const asking = ask([{ host: '127.0.0.1', port }], { clock });
+  setTimeout(() => {
+    stopped = 60_000;
+  }, 100);
+  const opinion = await asking;
+  t.is(opinion.kind, 'undecided');
+  t.regex(
+    opinion.kind === 'undecided' ? opinion.reason : '',
+    /does not answer; but this host kept the engine from running for \d+ seconds/,
+  );
+});
+
+/** The reply with a change that is made in place. */
+const changed = (change: (reply: Buffer) => unknown) => (reply: Buffer) => {
+  change(reply);
+  return reply;
+};
+
+for (const [what, twist] of Object.entries<(reply: Buffer) => Buffer>({
+  'of another id': changed((reply) => reply.writeUInt16BE(reply.readUInt16BE() ^ 1)),
+  'that is a question': changed((reply) => reply.writeUInt8((reply[2] ?? 0) & 0x7f, 2)),
+  'to another question': changed((reply) => reply.writeUInt8((reply[13] ?? 0) ^ 1, 13)),
+  'that was cut short': changed((reply) => reply.writeUInt8((reply[2] ?? 0) | 0x02, 2)),
+  'without an end': (reply) => reply.subarray(0, 14),
+  'of no bytes': () => Buffer.of(),
+  'whose names point in a circle': changed((reply) => reply.writeUInt16BE(0xc00c, 12)),
+})) {
+  test(`a reply ${what} is not one`, async (t) => {
+    const server = await serverFor(t, { udp: ['192.0.2.7'], tcp: 3, twist });
+    t.deepEqual(await ask([server]), { kind: 'unknown name' }, 'TCP has the answer');
+  });
+}
+
+test('one of several name servers that answers is enough, whatever the others do', async (t) => {
+  const silent = await serverFor(t, { udp: 'silent', tcp: 'silent' });
+  const failing = await serverFor(t, { udp: 2 });
+  const good = await serverFor(t, { udp: ['192.0.2.7'] });
+  t.like(await ask([failing, silent, good]), { kind: 'addresses' });
+});
+
+test('several name servers without an answer: one that only fails on this host hides none that fails elsewhere', async (t) => {
+  const own = await serverFor(t, { host: '127.0.0.53', udp: 2 });
+  const other = await serverFor(t, { udp: 2 });
+  const isOwn = ({ host }: { host: string }) => host === '127.0.0.53';
+  t.like(await ask([own, other], { isOwn }), { kind: 'no service' });
+  const silent = await serverFor(t, { udp: 'silent', tcp: 'silent' });
+  t.like(await ask([silent, other]), { kind: 'undecided' });
+});
+
+test('no name server at all', async (t) => {
+  t.deepEqual(await ask([]), { kind: 'undecided', reason: 'no name server is configured' });
+});
+
+test('a name that is none', async (t) => {
+  const server = await serverFor(t, { udp: 3 });
+  const options = { clock: hasty, servers: () => [server], isOwn: () => false };
+  for (const name of ['a'.repeat(64), 'a..b', '']) {
+    t.notThrows(async () => askNameServers(name, options));
+    t.not((await askNameServers(name, options)).kind, 'addresses', name);
+  }
+});

@@ -1,0 +1,112 @@
+/**
+ * What name servers say, and fail to say, of Duo's host. A name server elsewhere is a witness of Duo's absence; one of this
+ * host is none, since anyone who uses up this host's ports keeps it from asking further.
+ */
+import test, { type ExecutionContext } from 'ava';
+import type { Simulator } from '../../src/simulator/simulator.ts';
+import { type Behaviour, startNameServer } from '../lib/name-server.ts';
+import { duoIsAbsent, forgetLoginUid, nobodyComesIn, startDenyingDuo } from './attempts.ts';
+import { residentAlone, SystemLog, setUp } from './machine.ts';
+import { elsewhere, nameServer, OWN, REMOTE, setUpNetwork, useNameServers } from './network.ts';
+
+const LOOPBACK = '127.0.0.53';
+const DUO: Behaviour = ['127.0.0.1'];
+const NXDOMAIN = 3;
+const SERVFAIL = 2;
+const DENIED = /Aborted Duo login for '\w+'.*: Your account is disabled/;
+
+let log: SystemLog;
+let duo: Simulator;
+
+test.before(async () => {
+  forgetLoginUid();
+  setUp('--setuid');
+  log = await SystemLog.start();
+  await setUpNetwork();
+});
+test.after.always(() => log.stop());
+test.beforeEach(async () => {
+  duo = await startDenyingDuo();
+});
+test.afterEach.always(() => duo.close());
+
+/** Nobody comes in, and the log says why the name can't be looked up. */
+function notLookedUp(t: ExecutionContext, reason: string): Promise<void> {
+  const sentence = RegExp.escape(`: this host can't look up ${duo.host}: ${reason}`);
+  return nobodyComesIn(t, log, new RegExp(`Error in Duo login for '\\w+'${sentence}$`));
+}
+
+function absent(t: ExecutionContext, reason: string): Promise<void> {
+  return duoIsAbsent(t, log, `Couldn't connect to ${duo.host}:${duo.port}: ${reason}`);
+}
+
+for (const address of [REMOTE, OWN, LOOPBACK]) {
+  test(`${address} knows Duo: Duo decides`, async (t) => {
+    useNameServers(address);
+    await nameServer(t, address, DUO);
+    await nobodyComesIn(t, log, DENIED);
+  });
+
+  test(`${address} says that there is no such name: Duo is absent`, async (t) => {
+    useNameServers(address);
+    await nameServer(t, address, NXDOMAIN);
+    await absent(t, 'Name or service not known');
+  });
+}
+
+test(`${LOOPBACK} takes a connection and says nothing: nobody comes in`, async (t) => {
+  useNameServers(LOOPBACK);
+  await nameServer(t, LOOPBACK, 'silent', 'silent');
+  await notLookedUp(t, `the name server ${LOOPBACK} does not answer`);
+});
+
+/** What is evidence of a name server elsewhere, and none of one here. */
+const FAILURES: readonly [string, (t: ExecutionContext, address: string) => Promise<void>, string][] = [
+  ['says SERVFAIL', (t, address) => nameServer(t, address, SERVFAIL), 'says SERVFAIL'],
+  ['does not run', async () => {}, "can't be reached: ECONNREFUSED"],
+];
+for (const [what, begin, words] of FAILURES) {
+  test(`${REMOTE} ${what}: Duo is absent`, async (t) => {
+    useNameServers(REMOTE);
+    await begin(t, REMOTE);
+    await absent(t, `the name server ${REMOTE} ${words}`);
+  });
+
+  for (const address of [OWN, LOOPBACK]) {
+    test(`${address} ${what}: nobody comes in`, async (t) => {
+      useNameServers(address);
+      await begin(t, address);
+      await notLookedUp(t, `the name server ${address} ${words}`);
+    });
+  }
+}
+
+test(`${REMOTE} is cut off: Duo is absent`, async (t) => {
+  useNameServers(REMOTE);
+  elsewhere('ip', 'route', 'add', 'blackhole', OWN);
+  t.teardown(() => elsewhere('ip', 'route', 'del', 'blackhole', OWN));
+  await absent(t, `the name server ${REMOTE} does not answer`);
+});
+
+test('no name server is configured: nobody comes in', async (t) => {
+  useNameServers();
+  await notLookedUp(t, "the name server 127.0.0.1 can't be reached: ECONNREFUSED");
+});
+
+if (residentAlone) {
+  test('a resident engine goes by the addresses that it had, when nobody answers any more', async (t) => {
+    useNameServers(LOOPBACK);
+    const here = { host: LOOPBACK, port: 53 };
+    const server = await startNameServer({ ...here, udp: DUO });
+    await nobodyComesIn(t, log, DENIED);
+    server.close();
+    // The next login asks for addresses again that did not lead to Duo.
+    await duo.close();
+    await absent(t, 'Failed to connect');
+    const silent = await startNameServer({ ...here, udp: 'silent' });
+    t.teardown(() => silent.close());
+    duo = await startDenyingDuo(duo);
+    await nobodyComesIn(t, log, DENIED);
+    t.true(silent.asked() > 0);
+  });
+}
