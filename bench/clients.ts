@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 
 export const CLIENTS = ['c', 'private', 'resident'] as const;
 export type Client = (typeof CLIENTS)[number];
+export type Stack = Client | 'cold';
 
 export const TITLES: Readonly<Record<Client, string>> = {
   c: 'libpam-duo (C)',
@@ -91,14 +92,16 @@ export class ResidentEngine {
   }
 }
 
-/** PAM stacks for each client. */
+/** PAM stacks for each client, and for a resident engine that `coldSocket` starts. */
 export class Stacks {
+  readonly coldSocket: string;
   readonly #directory: string;
   readonly #user: string;
   readonly #driver: string;
   readonly #resident: ResidentEngine;
 
   constructor(directory: string, user: string, driver: string, resident: ResidentEngine) {
+    this.coldSocket = join(directory, 'cold.sock');
     this.#directory = directory;
     this.#user = user;
     this.#driver = driver;
@@ -110,25 +113,26 @@ export class Stacks {
     const path = join(this.#directory, 'pam_duo.conf');
     writeFileSync(path, config, { mode: 0o600 });
     const ours = `auth required ${resolve('build/Release/pam_duo_ts.so')} conf=${path}`;
-    const lines: Readonly<Record<Client, string>> = {
+    const lines: Readonly<Record<Stack, string>> = {
       c: `auth required ${packagedModule()} conf=${path}`,
       private: `${ours} socket=none`,
       resident: `${ours} socket=${this.#resident.socket}`,
+      cold: `${ours} socket=${this.coldSocket}`,
     };
-    for (const client of CLIENTS) {
-      const confdir = join(this.#directory, client);
+    for (const [stack, line] of Object.entries(lines)) {
+      const confdir = join(this.#directory, stack);
       mkdirSync(confdir, { recursive: true });
-      for (const service of ['sshd', 'duo']) writeFileSync(join(confdir, service), `${lines[client]}\n`);
+      for (const service of ['sshd', 'duo']) writeFileSync(join(confdir, service), `${line}\n`);
     }
   }
 
-  #arguments(client: Client, service: Service, total: number, atOnce: number): string[] {
-    return [join(this.#directory, client), service, this.#user, String(total), String(atOnce)];
+  #arguments(stack: Stack, service: Service, total: number, atOnce: number): string[] {
+    return [join(this.#directory, stack), service, this.#user, String(total), String(atOnce)];
   }
 
   /** Logs in `total` times, `atOnce` at a time, and waits for the end. @throws Error when one gets another code */
-  run(client: Client, service: Service, total = 1, atOnce = 1): Timing[] {
-    const args = this.#arguments(client, service, total, atOnce);
+  run(stack: Stack, service: Service, total = 1, atOnce = 1): Timing[] {
+    const args = this.#arguments(stack, service, total, atOnce);
     const { stdout, status } = spawnSync(this.#driver, args, { encoding: 'utf8', maxBuffer: 1 << 26 });
     if (status !== 0) throw new Error(`${this.#driver} ${args.join(' ')}: ${status}`);
     return timings(stdout);

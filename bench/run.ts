@@ -8,6 +8,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CLIENTS, type Client, ResidentEngine, Stacks } from './clients.ts';
+import { measureCold } from './cold.ts';
 import type { Ask, Place } from './duo.ts';
 import { LOGINS, measureCost, measureThroughput, measureWaiting } from './measure.ts';
 import { judge, type Results, table, write } from './report.ts';
@@ -73,6 +74,8 @@ interface Amount {
   readonly rounds: number;
   /** Logins that the resident engine has served before it is measured: V8 compiles what it sees often. */
   readonly before: number;
+  /** Engines that a socket starts. */
+  readonly cold: number;
   readonly atOnce: readonly number[];
   readonly waiting: readonly number[];
   /** Private engines are processes: more of them than this would measure the machine's swap. */
@@ -81,11 +84,19 @@ interface Amount {
 const FULL: Amount = {
   rounds: 40,
   before: 1000,
+  cold: 20,
   atOnce: [1, 50, 500],
   waiting: [1, 100, 1000],
   privateWaiting: 100,
 };
-const QUICK: Amount = { rounds: 3, before: 20, atOnce: [1, 20], waiting: [1, 10], privateWaiting: 10 };
+const QUICK: Amount = {
+  rounds: 3,
+  before: 20,
+  cold: 2,
+  atOnce: [1, 20],
+  waiting: [1, 10],
+  privateWaiting: 10,
+};
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
@@ -117,6 +128,9 @@ async function measure(amount: Amount, directory: string): Promise<Results> {
     await duo.user('allow', 'approve');
     results.start = await measureStart(place.near, USER, () => duo.firstCall(), amount.rounds);
     stacks.write(`${place.near}autopush = yes\n`);
+    say('measuring: a cold start through the socket');
+    await duo.user('auth', 'approve');
+    results.cold = await measureCold(stacks, amount.cold);
     for (const atOnce of amount.atOnce) {
       for (const client of CLIENTS) {
         say(`measuring: ${atOnce} logins at once, ${client}`);
@@ -144,11 +158,13 @@ async function measure(amount: Amount, directory: string): Promise<Results> {
   return results;
 }
 
-/** The resident engine runs as duo. Only a private copy of this machine gets such a user from here. */
-function makeUser(): void {
+/** The engines' users. Only a private copy of this machine gets them from here. */
+function makeUsers(): void {
   if (hostname() !== 'host') throw new Error('start it with `npm run bench`');
-  const { status, stderr } = spawnSync('useradd', ['--system', '--user-group', 'duo'], { encoding: 'utf8' });
-  if (status !== 0 && status !== 9) throw new Error(`useradd: ${stderr}`);
+  for (const user of ['duo', 'duo-private']) {
+    const { status, stderr } = spawnSync('useradd', ['--system', '--user-group', user], { encoding: 'utf8' });
+    if (status !== 0 && status !== 9) throw new Error(`useradd: ${stderr}`);
+  }
 }
 
 const options = process.argv.slice(2);
@@ -161,7 +177,7 @@ if (unknown !== undefined || process.getuid?.() !== 0) {
   );
   process.exit(2);
 }
-makeUser();
+makeUsers();
 const directory = mkdtempSync(join(tmpdir(), 'duo-ts-bench-'));
 chmodSync(directory, 0o755);
 try {

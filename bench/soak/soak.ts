@@ -481,5 +481,8 @@ class Soak {
 }
 
 function startSoaked(): Resident {
-  return startResident('--config', CONFIG, '--settings', '/etc/duo/resident.conf');
+  return startResident(
+    ...['--users', '--socket', SOCKET],
+    ...['--config', CONFIG, '--settings', '/etc/duo/resident.conf'],
+  );
 }
