@@ -30,7 +30,8 @@ for (let local = Number(low); local <= Number(high); local += 1) {
     await take(local);
   } catch (error) {
     if (!(error instanceof Error) || !('code' in error)) throw error;
-    if (error.code === 'EADDRINUSE') continue;
+    // A connection to the same place from the same port: the kernel has no error of its own for it.
+    if (error.code === 'EADDRINUSE' || error.code === 'EADDRNOTAVAIL') continue;
     if (error.code !== 'EMFILE') throw error;
     answer = 'more';
     break;
