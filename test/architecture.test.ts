@@ -29,7 +29,7 @@ const HOUSE: Readonly<Record<string, Rule>> = {
       'config/ini.ts',
       'policy/sentence.ts',
     ],
-    packages: [],
+    packages: ['p-limit'],
   },
   library: { imports: ['lib', 'duo', 'policy/origin.ts'], packages: [] },
   // It judges the client of duo, and so must not share a line with it.

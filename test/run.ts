@@ -1,49 +1,80 @@
 /**
- * Every test, and one closing line: `N passed, N failed, N skipped`. `--only SUITE` runs one suite.
- * Details of what failed come at once; what can't run here is said with its reason.
+ * `npm test -- [FILTER]`: every test, or the test files whose path contains FILTER; `checks` stands for types, lint and
+ * format. Ends with one line: `N passed, N failed, N skipped`. What failed is shown at once; what can't run here is
+ * listed with the reason.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { globSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import pLimit from 'p-limit';
+
+/** A part of the tests that runs in processes of its own. */
+interface Job {
+  readonly name: string;
+  readonly run: () => Promise<void>;
+}
+
+/** The files that take longest start first, so that none of them runs alone at the end. */
+const LONGEST = ['starved', 'su', 'resident', 'name-servers'].map((name) => `test/hosts/${name}.test.ts`);
+
+/** More than a machine of two cores has: tests of real hosts wait for most of their time. */
+const AT_ONCE = 4;
+
+/** The test files that a resident engine must pass as a private one does. */
+const ALSO_RESIDENT = ['login', 'login-duo', 'login-duo-sshd', 'module', 'sshd', 'stacks', 'su', 'sudo'];
+
+const NAMESPACES = '--mount --net --pid --uts --ipc --fork --kill-child --propagation private'.split(' ');
 
 const totals = { passed: 0, failed: 0 };
 const skipped: string[] = [];
+const running = new Set<string>();
+const terminal = process.stdout.isTTY;
+
+/** On a terminal: one line that says how far the tests are. */
+function showProgress(): void {
+  if (!terminal) return;
+  const { passed, failed } = totals;
+  const line = `${passed} passed, ${failed} failed; running ${[...running].join(', ')}`;
+  process.stdout.write(`\r\x1b[K${line.slice(0, process.stdout.columns - 1)}`);
+}
 
 function say(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${terminal ? '\r\x1b[K' : ''}${text}\n`);
+  showProgress();
 }
 
-/** One program that must succeed. */
-function check(name: string, program: string, ...args: string[]): void {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8' });
-  if (status === 0) {
-    totals.passed += 1;
-    say(`ok: ${name}`);
-    return;
-  }
-  totals.failed += 1;
-  say(`FAILED: ${name} (${program} ${args.join(' ')})`);
-  say(error === undefined ? `${stdout}${stderr}` : error.message);
+/** A program that must succeed. */
+function check(name: string, program: string, ...args: string[]): Job {
+  const run = () =>
+    new Promise<void>((resolve) => {
+      execFile(
+        program,
+        args,
+        { maxBuffer: Infinity, env: { ...process.env, NO_COLOR: '1' } },
+        (error, stdout, stderr) => {
+          totals[error === null ? 'passed' : 'failed'] += 1;
+          if (error !== null) say(`FAILED: ${name}: ${error.message}\n${stdout}${stderr}`);
+          resolve();
+        },
+      );
+    });
+  return { name, run };
 }
 
-function checks(): void {
-  check('types', 'tsc', '-p', '.');
-  check('format and lint of TypeScript, JSON and Markdown', 'biome', 'ci', '--error-on-warnings', '.');
-  check(
-    'format of C and C++',
-    'clang-format',
-    '--dry-run',
-    '-Werror',
-    ...globSync(['native/**/*.{c,h,cc}', 'test/native/**/*.{c,h}', 'examples/*.c']),
-  );
-  for (const page of globSync('man/*.[1358]'))
-    check(`manual page ${page}`, 'mandoc', '-T', 'lint', '-W', 'warning', page);
+function checks(): Job[] {
+  const sources = globSync(['native/**/*.{c,h,cc}', 'test/native/**/*.{c,h}', 'examples/*.c']);
+  return [
+    check('types', 'tsc', '-p', '.'),
+    check('format and lint of TypeScript, JSON and Markdown', 'biome', 'ci', '--error-on-warnings', '.'),
+    check('format of C and C++', 'clang-format', '--dry-run', '-Werror', ...sources),
+    check('manual pages', 'mandoc', '-T', 'lint', '-W', 'warning', ...globSync('man/*.[1358]')),
+  ];
 }
 
-/** Reads what ava says (TAP) and counts. */
+/** Counts the tests of one ava process by its TAP output, and shows those that fail. */
 async function count(ava: ChildProcess, what: string): Promise<void> {
   if (ava.stdout === null) throw new Error('ava has no output');
   const exit = once(ava, 'exit');
@@ -60,8 +91,9 @@ async function count(ava: ChildProcess, what: string): Promise<void> {
       telling = true;
     } else if (result !== undefined) {
       totals.passed += 1;
+      showProgress();
     }
-    if (telling) say(line);
+    if (telling) say(`${what}: ${line}`);
   }
   const [status]: unknown[] = await exit;
   if (status !== 0 && failed === 0) {
@@ -71,77 +103,77 @@ async function count(ava: ChildProcess, what: string): Promise<void> {
   totals.failed += failed;
 }
 
-async function unit(): Promise<void> {
-  say('unit tests');
-  await count(spawn('ava', ['--tap'], { stdio: ['ignore', 'pipe', 'inherit'] }), 'unit tests');
+/** The files of `test` without real hosts, in one ava process. */
+function unit(files: readonly string[]): Job[] {
+  if (files.length === 0) return [];
+  const name = 'unit tests';
+  return [
+    {
+      name,
+      run: () => count(spawn('ava', ['--tap', ...files], { stdio: ['ignore', 'pipe', 'inherit'] }), name),
+    },
+  ];
 }
 
-const NAMESPACES = [
-  '--mount',
-  '--net',
-  '--pid',
-  '--uts',
-  '--ipc',
-  '--fork',
-  '--kill-child',
-  '--propagation',
-  'private',
-];
+const base = mkdtempSync(join(tmpdir(), 'pam-duo-ts-hosts-'));
+process.on('exit', () => rmSync(base, { recursive: true, force: true }));
 
-/** Those of the real hosts that a resident engine must serve as a private one does. */
-const ALSO_RESIDENT = ['login', 'login-duo', 'login-duo-sshd', 'module', 'sshd', 'stacks', 'su', 'sudo'];
-
-/** Real hosts: a private copy of this machine for each file, two at a time. */
-async function hosts(what: string, files: string[], more: NodeJS.ProcessEnv): Promise<void> {
-  say(what);
-  const base = mkdtempSync(join(tmpdir(), 'pam-duo-ts-hosts-'));
-  const enter = (place: string, ...command: string[]) => ({
+/** Runs a command in a private copy of this machine. */
+function privately(command: readonly string[], environment: NodeJS.ProcessEnv) {
+  const place = mkdtempSync(join(base, 'machine-'));
+  return {
     args: [...NAMESPACES, 'test/hosts/enter.sh', ...command],
-    env: { ...process.env, ...more, AVA_SUITE: 'hosts', DUO_TS_BASE: place },
-  });
-  try {
-    const { args, env } = enter(base, 'true');
-    const trial = spawnSync('unshare', args, { encoding: 'utf8', env });
-    if (trial.status !== 0) {
-      const reason = process.getuid?.() === 0 ? trial.stderr.trim() : 'it takes root';
-      for (const file of files)
-        skipped.push(`${file}, ${what}: no private copy of this machine can be made: ${reason}`);
-      return;
-    }
-    const next = async (): Promise<void> => {
-      const file = files.shift();
-      if (file === undefined) return;
-      const place = mkdtempSync(join(base, 'machine-'));
-      const { args, env } = enter(place, 'ava', '--tap', file);
-      await count(spawn('unshare', args, { stdio: ['ignore', 'pipe', 'inherit'], env }), file);
-      return next();
-    };
-    await Promise.all([next(), next()]);
-  } finally {
-    rmSync(base, { recursive: true, force: true });
-  }
+    env: { ...process.env, ...environment, AVA_SUITE: 'hosts', DUO_TS_BASE: place },
+  };
 }
 
-const SUITES: Readonly<Record<string, () => void | Promise<void>>> = {
-  check: checks,
-  unit,
-  hosts: () => hosts('real hosts', globSync('test/hosts/*.test.ts').sort(), {}),
-  // Once more, where no private engine can be started.
-  resident: () =>
-    hosts(
-      'real hosts through a resident engine',
-      ALSO_RESIDENT.map((name) => `test/hosts/${name}.test.ts`),
-      { DUO_TS_RESIDENT: '1' },
-    ),
-};
-const [flag, only] = process.argv.slice(2);
-if (flag !== undefined && (flag !== '--only' || only === undefined || SUITES[only] === undefined)) {
-  process.stderr.write(`usage: node test/run.ts [--only ${Object.keys(SUITES).join('|')}]\n`);
+/** One file with real hosts, in a private copy of this machine. */
+function host(file: string, resident: boolean): Job {
+  const name = resident ? `${file} (resident engine)` : file;
+  const run = () => {
+    const { args, env } = privately(['ava', '--tap', file], resident ? { DUO_TS_RESIDENT: '1' } : {});
+    return count(spawn('unshare', args, { stdio: ['ignore', 'pipe', 'inherit'], env }), name);
+  };
+  return { name, run };
+}
+
+function hosts(files: readonly string[]): Job[] {
+  if (files.length === 0) return [];
+  const { args, env } = privately(['true'], {});
+  const trial = spawnSync('unshare', args, { encoding: 'utf8', env });
+  if (trial.status !== 0) {
+    const reason = process.getuid?.() === 0 ? trial.stderr.trim() : 'it takes root';
+    skipped.push(...files.map((file) => `${file}: no private copy of this machine can be made: ${reason}`));
+    return [];
+  }
+  const again = ALSO_RESIDENT.map((name) => `test/hosts/${name}.test.ts`).filter((file) =>
+    files.includes(file),
+  );
+  return [...files.map((file) => host(file, false)), ...again.map((file) => host(file, true))];
+}
+
+const [filter = ''] = process.argv.slice(2);
+const files = new Set([...LONGEST, ...globSync('test/**/*.test.ts').sort()]);
+const chosen = [...files].filter((file) => file.includes(filter));
+const isHost = (file: string) => file.startsWith('test/hosts/');
+const jobs = [
+  ...('checks'.includes(filter) ? checks() : []),
+  ...unit(chosen.filter((file) => !isHost(file))),
+  ...hosts(chosen.filter(isHost)),
+];
+if (jobs.length === 0 && skipped.length === 0) {
+  process.stderr.write(`no test file has '${filter}' in its path\n`);
   process.exit(2);
 }
-for (const [name, suite] of Object.entries(SUITES)) {
-  if (only === undefined || only === name) await suite();
-}
+const limit = pLimit(AT_ONCE);
+await limit.map(jobs, async ({ name, run }) => {
+  running.add(name);
+  showProgress();
+  const started = performance.now();
+  await run();
+  running.delete(name);
+  say(`${name}: ${((performance.now() - started) / 1000).toFixed(0)} s`);
+});
 for (const reason of skipped) say(`skipped: ${reason}`);
 const { passed, failed } = totals;
 say(`${passed} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}`);

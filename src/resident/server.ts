@@ -1,10 +1,10 @@
 /** Many logins in one process: each connection is one, with its own state, deadline and cancellation. */
 import type { Duplex } from 'node:stream';
+import { limitFunction } from 'p-limit';
 import { Heart } from '../bridge/heart.ts';
 import { serveLogin } from '../bridge/link.ts';
 import { DuoCode, type Login, Outcome, Priority, type Verdict } from '../bridge/messages.ts';
 import type { Clock } from '../lib/clock.ts';
-import { inTurns } from '../lib/turns.ts';
 import { sentence } from '../policy/sentence.ts';
 import { type CallerOptions, judgeFacts } from './caller.ts';
 import { Limits } from './limits.ts';
@@ -53,7 +53,7 @@ export class ResidentServer {
   #idleSince: number;
 
   constructor(options: ServerOptions) {
-    this.#options = { ...options, accountOf: inTurns(options.accountOf, MAX_LOOKUPS) };
+    this.#options = { ...options, accountOf: limitFunction(options.accountOf, { concurrency: MAX_LOOKUPS }) };
     this.#limits = new Limits(options.clock);
     this.#heart = new Heart(options.clock);
     this.#idleSince = options.clock.monotonic();
