@@ -9,7 +9,7 @@ import { resolve } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { factsToFrame } from '../src/bridge/facts.ts';
 import { encodeFrame, FrameReader, FrameType, MAX_FRAME, PROTOCOL_VERSION } from '../src/bridge/frame.ts';
-import { Outcome } from '../src/bridge/messages.ts';
+import { Outcome } from '../src/login/messages.ts';
 import { startSimulator } from '../src/simulator/simulator.ts';
 
 const USER = 'alice';

@@ -3,7 +3,7 @@
  * as little as it needs.
  */
 import { globSync, readFileSync } from 'node:fs';
-import { join, normalize } from 'node:path';
+import { dirname, join, normalize } from 'node:path';
 import test from 'ava';
 import { build } from 'esbuild';
 
@@ -15,23 +15,23 @@ interface Rule {
 
 const HOUSE: Readonly<Record<string, Rule>> = {
   lib: { imports: [], packages: [] },
-  bridge: { imports: ['lib', 'duo/codes.ts'], packages: [] },
+  bridge: { imports: ['lib', 'login/messages.ts', 'duo/codes.ts'], packages: [] },
   duo: { imports: ['lib'], packages: ['axios', 'dns-packet', 'valibot'] },
-  config: { imports: ['lib', 'bridge/messages.ts', 'duo/host.ts'], packages: [] },
-  policy: { imports: ['lib', 'bridge/messages.ts', 'config', 'duo'], packages: [] },
-  login: { imports: ['lib', 'bridge/messages.ts', 'config', 'duo', 'policy'], packages: [] },
+  config: { imports: ['lib', 'login/messages.ts', 'duo/host.ts'], packages: [] },
+  policy: { imports: ['lib', 'login/messages.ts', 'config', 'duo'], packages: [] },
+  login: { imports: ['lib', 'config', 'duo', 'policy'], packages: [] },
   resident: {
     imports: [
       'lib',
       'bridge/heart.ts',
       'bridge/link.ts',
-      'bridge/messages.ts',
+      'login/messages.ts',
       'config/ini.ts',
       'policy/sentence.ts',
     ],
     packages: ['p-limit'],
   },
-  library: { imports: ['lib', 'duo', 'policy/origin.ts'], packages: [] },
+  library: { imports: ['lib', 'duo', 'login/run-login.ts'], packages: [] },
   // It judges the client of duo, and so must not share a line with it.
   simulator: {
     imports: ['lib'],
@@ -39,7 +39,7 @@ const HOUSE: Readonly<Record<string, Rule>> = {
   },
   unix: { imports: [], packages: [] },
   cli: {
-    imports: ['lib', 'bridge', 'config', 'duo', 'policy', 'login', 'resident', 'simulator', 'unix'],
+    imports: ['lib', 'bridge', 'config', 'duo', 'login', 'resident', 'simulator', 'unix'],
     packages: ['commander', 'valibot'],
   },
 };
@@ -89,6 +89,48 @@ test('a folder imports what stands below it, and nothing else', (t) => {
     wrong.map(({ from, what }) => `${from} imports ${what}`),
     [],
   );
+});
+
+/**
+ * The way of the user name from the PAM application to the signed request: each file takes it from the one before. A line
+ * is the file, and what in it holds the name.
+ */
+const WAY_OF_THE_USER_NAME: readonly (readonly [file: string, name: RegExp])[] = [
+  ['native/pam/pam_duo_ts.c', /pam_get_user\(/],
+  ['native/bridge/facts.c', /TAG_USER, facts->user\b/],
+  ['src/bridge/facts.ts', /user: frame\.text\('user'\)/],
+  ['src/login/configured.ts', /whoAuthenticates\(/],
+  ['src/policy/identity.ts', /duoUser/],
+  ['src/duo/login.ts', /username/],
+  ['src/duo/client.ts', /username/],
+  ['src/duo/signature.ts', /canonical/i],
+];
+
+test('the user name goes through each folder once, and only forward', (t) => {
+  for (const [file, name] of WAY_OF_THE_USER_NAME) t.regex(readFileSync(file, 'utf8'), name, file);
+  const order = [...new Set(WAY_OF_THE_USER_NAME.map(([file]) => dirname(file)))];
+  t.deepEqual(order, ['native/pam', 'native/bridge', 'src/bridge', 'src/login', 'src/policy', 'src/duo']);
+  // What a login is told and says: types and constants, which take nothing from anywhere.
+  const messages = 'login/messages.ts';
+  const place = (path: string) => order.indexOf(`src/${folderOf(path)}`);
+  const backward = imports.filter(
+    (each) =>
+      isLocal(each) &&
+      place(each.from) >= 0 &&
+      place(target(each)) >= 0 &&
+      place(target(each)) < place(each.from) &&
+      target(each) !== messages,
+  );
+  t.deepEqual(backward, []);
+});
+
+test('policy and configuration open no sockets, and know no transport', (t) => {
+  const wrong = imports.filter(
+    ({ from, what }) =>
+      ['policy', 'config'].includes(folderOf(from)) &&
+      /^node:(?:dgram|dns|http|https|tls|child_process)|bridge\/|\/udp\.ts|\/connect\.ts/.test(what),
+  );
+  t.deepEqual(wrong, []);
 });
 
 test('src stands by itself: from outside it takes its version, and the addon', (t) => {

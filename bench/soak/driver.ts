@@ -9,7 +9,7 @@ import {
   MAX_FRAME,
   PROTOCOL_VERSION,
 } from '../../src/bridge/frame.ts';
-import type { Facts } from '../../src/bridge/messages.ts';
+import type { Facts } from '../../src/login/messages.ts';
 import type { Dice } from './scenario.ts';
 
 /** Milliseconds after which a login that has not ended is lost: the engine's own limit, and time to hang up. */

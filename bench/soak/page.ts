@@ -1,6 +1,6 @@
 /** What a soak showed: a judgement on what the engine took, a page of numbers and a plot. */
 import { cpus } from 'node:os';
-import { Outcome } from '../../src/bridge/messages.ts';
+import { Outcome } from '../../src/login/messages.ts';
 import { percentile } from '../measure.ts';
 import type { Sample } from './processes.ts';
 import type { SoakResult } from './soak.ts';

@@ -1,5 +1,5 @@
 /** Who logs in during a soak, what goes wrong meanwhile, and which ends of such a login are right. */
-import { Outcome } from '../../src/bridge/messages.ts';
+import { Outcome } from '../../src/login/messages.ts';
 import type { Fault } from '../../src/simulator/faults.ts';
 import type { UsersInput } from '../../src/simulator/users.ts';
 

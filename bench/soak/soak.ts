@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { factsToFrame } from '../../src/bridge/facts.ts';
-import { type Facts, Outcome } from '../../src/bridge/messages.ts';
+import { type Facts, Outcome } from '../../src/login/messages.ts';
 import { BURST, REFILL_MS } from '../../src/resident/limits.ts';
 import { PamCode, PamStyle } from '../../src/unix/unix.ts';
 import { CONFIG, type Resident, SOCKET, SystemLog, startResident, unix } from '../../test/hosts/machine.ts';

@@ -1,5 +1,5 @@
 /** A user of the machine who is not root, at the engine's socket: does what it is told, and tells how each connection ended. */
-import type { Facts } from '../../src/bridge/messages.ts';
+import type { Facts } from '../../src/login/messages.ts';
 import { type Ending, GUESTS, logIn } from './driver.ts';
 import { Dice } from './scenario.ts';
 

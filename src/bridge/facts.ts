@@ -1,7 +1,7 @@
 /** FACTS of PROTOCOL.md: from a frame to what the login works with, and back for the tests. */
 import { Secret } from '../lib/secret.ts';
+import type { Account, Application, ConfigText, Facts } from '../login/messages.ts';
 import { encodeFrame, type Field, type Frame, FrameError, FrameType } from './frame.ts';
-import type { Account, Application, ConfigText, Facts } from './messages.ts';
 
 const FLAG_SILENT = 1;
 const FLAG_NO_CONVERSATION = 2;

@@ -5,18 +5,6 @@
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../lib/clock.ts';
 import { cleanText } from '../lib/text.ts';
-import { factsFromFrame } from './facts.ts';
-import {
-  encodeFrame,
-  type Field,
-  type Frame,
-  FrameError,
-  FrameReader,
-  FrameType,
-  MAX_HOST_FRAME,
-  PROTOCOL_VERSION,
-} from './frame.ts';
-import { Heart } from './heart.ts';
 import {
   CancelledError,
   Channel,
@@ -29,7 +17,19 @@ import {
   Outcome,
   Priority,
   type Verdict,
-} from './messages.ts';
+} from '../login/messages.ts';
+import { factsFromFrame } from './facts.ts';
+import {
+  encodeFrame,
+  type Field,
+  type Frame,
+  FrameError,
+  FrameReader,
+  FrameType,
+  MAX_HOST_FRAME,
+  PROTOCOL_VERSION,
+} from './frame.ts';
+import { Heart } from './heart.ts';
 
 const HEARTBEAT = encodeFrame(FrameType.heartbeat, []);
 

@@ -3,11 +3,11 @@ import { fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { finished } from 'node:stream/promises';
 import { serveLogin } from '../bridge/link.ts';
+import { localAddress } from '../duo/local-address.ts';
 import { systemClock } from '../lib/clock.ts';
 import { RELEASE } from '../lib/release.ts';
 import { loginFor } from '../login/login.ts';
 import { openDuo } from '../login/open-duo.ts';
-import { localAddress } from '../policy/origin.ts';
 import { giveUpPermissions } from './permissions.ts';
 
 /** Where the host puts the login's socket. */

@@ -1,6 +1,7 @@
 /** A configuration file's text becomes a Config: judged once, whole and frozen, so that nobody after it has to ask. */
-import { Channel, Priority } from '../bridge/messages.ts';
+
 import type { Secret } from '../lib/secret.ts';
+import { Channel, Priority } from '../login/messages.ts';
 import type { GroupList } from './groups.ts';
 import { readIni } from './ini.ts';
 import { DenyingValue, defaults, InvalidValue, options, type Settings } from './options.ts';

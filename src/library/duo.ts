@@ -4,14 +4,14 @@ import type { DuoApi } from '../duo/api.ts';
 import { createClient } from '../duo/client.ts';
 import { DuoClosedError, DuoHandleError, DuoParameterError } from '../duo/errors.ts';
 import { type ApiHost, parseHost } from '../duo/host.ts';
-import { duoLogin } from '../duo/login.ts';
+import { localAddress } from '../duo/local-address.ts';
 import { type HttpProxy, parseProxy } from '../duo/proxy.ts';
 import { loadTrust, type Trust } from '../duo/trust.ts';
 import { userAgent } from '../duo/user-agent.ts';
 import { systemClock } from '../lib/clock.ts';
 import { RELEASE } from '../lib/release.ts';
 import { Secret } from '../lib/secret.ts';
-import { localAddress, pushinfoOf } from '../policy/origin.ts';
+import { runLogin } from '../login/run-login.ts';
 import { type DuoConversation, orAborted, StatusError, Talk, terminal } from './conversation.ts';
 import { type DuoResult, errorResult, resultOf } from './result.ts';
 
@@ -183,23 +183,23 @@ export class Duo {
     const client = this.#client((text) => conversation.status(text));
     try {
       const local = await orAborted(localAddress(), run.signal);
-      const ipaddr = clientIp ?? local ?? '';
-      const request = {
+      const plan = {
         username,
-        ...(ipaddr === '' ? {} : { ipaddr }),
+        clientIp: clientIp ?? local,
+        localAddress: local,
         hostname: hostname(),
-        pushinfo: pushinfoOf(
-          command === undefined ? {} : { command },
-          { pushinfo: command !== undefined },
-          local,
-        ),
+        command,
         failmode: 'closed',
         verifiedPush: this.#verifiedPush,
-        flags: { auto, sync: (flags & DuoFlag.Sync) !== 0 },
+        shows: true,
+        attempts: 1,
+        attempt: () => ({ flags: { auto, sync: (flags & DuoFlag.Sync) !== 0 } }),
       } as const;
-      const end = await duoLogin(client, request, conversation, run.signal);
+      const end = await runLogin(client, plan, conversation, run.signal);
       await talk.shown();
       run.signal.throwIfAborted();
+      // A login of the library has no deadline but the signal, which has been looked at.
+      if (end.kind === 'late') throw run.signal.reason;
       const result = resultOf(end);
       return result.code === 'DUO_ABORT' && talk.cause !== undefined
         ? { ...result, cause: talk.cause }

@@ -1,7 +1,18 @@
 /** The order of one login that a configuration rules: configuration, policy, then up to `prompts` tries with Duo. */
+
+import { type Config, type ConfigSource, type Notice, parseConfig } from '../config/config.ts';
+import type { DuoApi } from '../duo/api.ts';
+import { codeOfResult } from '../duo/codes.ts';
+import { DuoError } from '../duo/errors.ts';
+import { isLocalCaller, NOT_FOR_LOCAL_CALLERS } from '../policy/caller.ts';
+import { isMute } from '../policy/flags.ts';
+import { ALL_NEGATED, allNegated, needsFactor } from '../policy/groups.ts';
+import { whoAuthenticates } from '../policy/identity.ts';
+import { originOf, REPLACED_BY_LOCAL_ADDRESS } from '../policy/origin.ts';
+import { failmodeRuling, failureRuling, lateSentence, type Ruling } from '../policy/outcome.ts';
+import { sentence } from '../policy/sentence.ts';
 import {
   Channel,
-  DeadlineError,
   DuoCode,
   type Facts,
   type Host,
@@ -10,25 +21,8 @@ import {
   Priority,
   type Stage,
   type Verdict,
-} from '../bridge/messages.ts';
-import { type Config, type ConfigSource, type Notice, parseConfig } from '../config/config.ts';
-import type { DuoApi } from '../duo/api.ts';
-import { codeOfResult } from '../duo/codes.ts';
-import { DuoError } from '../duo/errors.ts';
-import {
-  duoLogin,
-  type LoginConversation,
-  type LoginRequest,
-  type LoginResult,
-  type Progress,
-} from '../duo/login.ts';
-import { isLocalCaller, NOT_FOR_LOCAL_CALLERS } from '../policy/caller.ts';
-import { isMute } from '../policy/flags.ts';
-import { ALL_NEGATED, allNegated, needsFactor } from '../policy/groups.ts';
-import { whoAuthenticates } from '../policy/identity.ts';
-import { originOf, pushinfoOf, REPLACED_BY_LOCAL_ADDRESS } from '../policy/origin.ts';
-import { failmodeRuling, failureRuling, lateSentence, type Ruling } from '../policy/outcome.ts';
-import { sentence } from '../policy/sentence.ts';
+} from './messages.ts';
+import { type Attempt, type LoginEnd, type LoginPlan, runLogin } from './run-login.ts';
 
 /** What a login needs of the outside. */
 export interface LoginTools {
@@ -41,7 +35,7 @@ export interface LoginTools {
   readonly openDuo: (
     config: Config,
     notify: (text: string) => void,
-    program: Manner['program'],
+    program: ProgramProfile['program'],
   ) => Promise<DuoApi>;
   /** This host's own address. */
   readonly localAddress: () => Promise<string | undefined>;
@@ -55,7 +49,7 @@ const NOVERIFY =
   'whoever can answer in place of Duo can let anybody in';
 
 /** What a program does in its own way. */
-export interface Manner {
+export interface ProgramProfile {
   readonly program: ConfigSource['program'];
   /** The name under which Duo is asked, where the host may choose it; undefined: the account's. */
   readonly duoUser: (facts: Facts) => string | undefined;
@@ -67,17 +61,26 @@ export interface Manner {
   readonly motd: (config: Config) => boolean;
 }
 
-export type Attempt = Pick<LoginRequest, 'flags' | 'factor'>;
+/** What the log says of the ends that Duo or the user decided. */
+const ENDS = {
+  allowed: { outcome: Outcome.pass, priority: Priority.info, message: 'Successful Duo login', reason: false },
+  skipped: { outcome: Outcome.pass, priority: Priority.warning, message: 'Skipped Duo login', reason: true },
+  denied: { outcome: Outcome.denied, priority: Priority.warning, message: 'Aborted Duo login', reason: true },
+  unanswered: {
+    outcome: Outcome.aborted,
+    priority: Priority.error,
+    message: 'Error in Duo login',
+    reason: true,
+  },
+} as const;
 
-/** What does not let anybody in, whatever failmode says. */
+/** Denies, whatever failmode says. */
 const DENIAL = failureRuling('ERR_DUO_LOCAL', false, 'secure');
 
 /** Makes the login that the bridge serves. */
-export function configuredLogin(manner: Manner, tools: LoginTools): Login {
-  return (facts, host) => new ConfiguredLogin(facts, host, manner, tools).run();
+export function configuredLogin(profile: ProgramProfile, tools: LoginTools): Login {
+  return (facts, host) => new ConfiguredLogin(facts, host, profile, tools).run();
 }
-
-type Request = Omit<LoginRequest, keyof Attempt>;
 
 /** The account that authenticates, and the user that Duo is asked about. */
 interface Names {
@@ -85,27 +88,21 @@ interface Names {
   readonly duo: string;
 }
 
-interface TryState {
-  /** The user was asked, or told, something: from then on no failure lets anybody in. */
-  readonly asked: boolean;
-  readonly last: boolean;
-}
-
 class ConfiguredLogin {
   readonly #facts: Facts;
   readonly #host: Host;
-  readonly #manner: Manner;
+  readonly #profile: ProgramProfile;
   readonly #tools: LoginTools;
   /** For the log. */
   #names: Names;
   #from: string | undefined;
 
-  constructor(facts: Facts, host: Host, manner: Manner, tools: LoginTools) {
+  constructor(facts: Facts, host: Host, profile: ProgramProfile, tools: LoginTools) {
     this.#facts = facts;
     this.#host = host;
-    this.#manner = manner;
+    this.#profile = profile;
     this.#tools = tools;
-    this.#names = { os: facts.user, duo: manner.duoUser(facts) ?? facts.user };
+    this.#names = { os: facts.user, duo: profile.duoUser(facts) ?? facts.user };
     this.#from = facts.rhost;
   }
 
@@ -114,7 +111,7 @@ class ConfiguredLogin {
     if (config === undefined) {
       return this.#deniedByConfig(DuoCode.libError, 'the host brought no configuration');
     }
-    const parsed = parseConfig(config.text, { path: config.path, program: this.#manner.program });
+    const parsed = parseConfig(config.text, { path: config.path, program: this.#profile.program });
     this.#notices(parsed.notices);
     if (!parsed.ok) {
       const error = `the configuration in ${config.path} can't be used`;
@@ -122,7 +119,7 @@ class ConfiguredLogin {
       return this.#rule(failmodeRuling(parsed.failmode, DuoCode.clientError), 'config', error);
     }
     const verdict = await this.#withConfig(parsed.config);
-    const motd = verdict.outcome === Outcome.pass && this.#manner.motd(parsed.config);
+    const motd = verdict.outcome === Outcome.pass && this.#profile.motd(parsed.config);
     return motd ? { ...verdict, motd } : verdict;
   }
 
@@ -139,7 +136,7 @@ class ConfiguredLogin {
       return { outcome: Outcome.userUnknown, code: DuoCode.clientError, stage: 'policy', error };
     }
     const { account } = identity;
-    const duoUser = this.#manner.duoUser(this.#facts);
+    const duoUser = this.#profile.duoUser(this.#facts);
     this.#names = { os: account.name, duo: duoUser ?? identity.duoUser };
     if (allNegated(config.groups)) this.#host.log(Priority.warning, ALL_NEGATED);
     if (config.groups.length > 0) {
@@ -169,106 +166,66 @@ class ConfiguredLogin {
       const notify = (text: string) => {
         if (!mute) this.#host.conversation.status(text);
       };
-      duo = await this.#tools.openDuo(config, notify, this.#manner.program);
+      duo = await this.#tools.openDuo(config, notify, this.#profile.program);
     } catch (error) {
       if (!(error instanceof DuoError)) throw error;
       return this.#rule(failureRuling(error.code, false, config.failmode), 'config', error.message);
     }
     try {
-      return await this.#tries(duo, config, await this.#request(config));
+      const plan = await this.#plan(config);
+      return this.#judge(await runLogin(duo, plan, this.#host.conversation, this.#host.signal), config);
     } finally {
       duo.close();
     }
   }
 
-  async #request(config: Config): Promise<Request> {
+  async #plan(config: Config): Promise<LoginPlan> {
     const localAddress = await this.#tools.localAddress();
     const { ipaddr, replaced } = originOf(this.#facts, config, localAddress);
     if (config.fallbackLocalIp) this.#from = ipaddr;
     if (replaced) this.#log(Priority.warning, REPLACED_BY_LOCAL_ADDRESS);
+    const mute = isMute(this.#facts);
     return {
       username: this.#names.duo,
-      ...(ipaddr === undefined ? {} : { ipaddr }),
+      clientIp: ipaddr,
+      localAddress,
       hostname: this.#facts.hostName,
-      pushinfo: pushinfoOf(this.#facts, config, localAddress),
+      command: config.pushinfo ? this.#facts.command : undefined,
       failmode: config.failmode === 'safe' ? 'open' : 'closed',
-      verifiedPush: config.verifiedPush && !isMute(this.#facts),
+      verifiedPush: config.verifiedPush && !mute,
+      shows: !mute,
+      attempts: mute ? 1 : config.prompts,
+      attempt: (number) => this.#profile.attempt(this.#facts, config, number),
+      failed: (message) => this.#log(Priority.warning, 'Failed Duo login', message, this.#profile.failedName),
     };
   }
 
-  async #tries(duo: DuoApi, config: Config, request: Request): Promise<Verdict> {
-    const tries = isMute(this.#facts) ? 1 : config.prompts;
-    const asked = { yet: false };
-    for (let number = 0; ; number += 1) {
-      const attempt = this.#manner.attempt(this.#facts, config, number);
-      const progress: Progress = { stage: 'ping' };
-      let result: LoginResult;
-      try {
-        result = await duoLogin(
-          duo,
-          { ...request, ...attempt },
-          this.#conversation(asked),
-          this.#host.signal,
-          progress,
+  #judge(end: LoginEnd, config: Config): Verdict {
+    const { stage } = end;
+    switch (end.kind) {
+      // That nobody answered in time is not evidence that Duo is absent.
+      case 'late':
+        return this.#rule(DENIAL, 'engine', lateSentence(stage));
+      case 'error':
+        return this.#rule(
+          failureRuling(end.error.code, end.asked, config.failmode),
+          stage,
+          end.error.message,
         );
-      } catch (error) {
-        if (!(error instanceof DeadlineError)) throw error;
-        return this.#late(progress);
-      }
-      const verdict = this.#judge(result, config, { asked: asked.yet, last: number + 1 >= tries });
-      if (verdict !== undefined) return verdict;
-      asked.yet = true;
-    }
-  }
-
-  /** The verdict on one try; undefined when the user may try again. */
-  #judge(result: LoginResult, config: Config, { asked, last }: TryState): Verdict | undefined {
-    const { stage } = result;
-    const code = codeOfResult(result);
-    switch (result.kind) {
-      case 'allowed':
-        this.#log(Priority.info, 'Successful Duo login');
-        return { outcome: Outcome.pass, code, stage, error: '' };
-      case 'skipped':
-        this.#log(Priority.warning, 'Skipped Duo login', result.message);
-        return { outcome: Outcome.pass, code, stage, error: '' };
-      case 'denied':
-        this.#log(Priority.warning, 'Aborted Duo login', result.message);
-        return { outcome: Outcome.denied, code, stage, error: result.message };
-      case 'unanswered':
-        this.#log(Priority.error, 'Error in Duo login', result.message);
-        return { outcome: Outcome.aborted, code, stage, error: result.message };
       case 'failed':
-        this.#log(Priority.warning, 'Failed Duo login', result.message, this.#manner.failedName);
-        return last ? { outcome: Outcome.maxTries, code, stage, error: result.message } : undefined;
-      case 'error': {
-        const ruling = failureRuling(result.error.code, asked || result.asked, config.failmode);
-        return this.#rule(ruling, stage, result.error.message);
+        return { outcome: Outcome.maxTries, code: codeOfResult(end), stage, error: end.message };
+      default: {
+        const { outcome, priority, message, reason } = ENDS[end.kind];
+        const error = reason ? end.message : undefined;
+        this.#log(priority, message, error);
+        return {
+          outcome,
+          code: codeOfResult(end),
+          stage,
+          error: outcome === Outcome.pass ? '' : end.message,
+        };
       }
     }
-  }
-
-  /** The login's time is over. That nobody answered in time is not evidence that Duo is absent. */
-  #late(progress: Progress): Verdict {
-    return this.#rule(DENIAL, 'engine', lateSentence(progress.stage));
-  }
-
-  #conversation(asked: { yet: boolean }): LoginConversation {
-    const { prompt, status } = this.#host.conversation;
-    const mute = isMute(this.#facts);
-    // A mute host shows nothing, but the phone rings there too: what is announced counts, seen or not.
-    const show = (text: string) => {
-      asked.yet = true;
-      if (!mute) status(text);
-    };
-    if (mute) return { status: show };
-    return {
-      prompt: (text) => {
-        asked.yet = true;
-        return prompt(text);
-      },
-      status: show,
-    };
   }
 
   #rule(ruling: Ruling, stage: Stage, error: string): Verdict {

@@ -1,31 +1,23 @@
 /** duo_login of duo(3) for a program that names its application itself: one try, and its code. */
-import {
-  type Application,
-  DeadlineError,
-  DuoCode,
-  type Facts,
-  type Host,
-  type Login,
-  Outcome,
-  type Stage,
-  type Verdict,
-} from '../bridge/messages.ts';
+
 import type { DuoApi } from '../duo/api.ts';
 import { codeOfError, codeOfResult } from '../duo/codes.ts';
 import { DuoError } from '../duo/errors.ts';
 import { parseHost } from '../duo/host.ts';
-import {
-  duoLogin,
-  type LoginConversation,
-  type LoginRequest,
-  type LoginResult,
-  type Progress,
-} from '../duo/login.ts';
 import { authoritiesIn } from '../duo/trust.ts';
 import { cleanText } from '../lib/text.ts';
-import { pushinfoOf } from '../policy/origin.ts';
 import { lateSentence } from '../policy/outcome.ts';
+import {
+  type Application,
+  DuoCode,
+  type Facts,
+  type Login,
+  Outcome,
+  type Stage,
+  type Verdict,
+} from './messages.ts';
 import type { DuoSettings, Product } from './open-duo.ts';
+import { type LoginEnd, type LoginPlan, runLogin } from './run-login.ts';
 
 /** What a program's login needs of the outside. */
 export interface LibduoTools {
@@ -67,7 +59,10 @@ export function libduoLogin(tools: LibduoTools): Login {
       return verdict(codeOfError(error.code), 'config', error.message);
     }
     try {
-      return await oneTry(duo, await requestOf(facts, application, tools), host, facts);
+      const plan = planOf(facts, application, await tools.localAddress());
+      const { prompt, status } = host.conversation;
+      const conversation = facts.noConversation ? { status } : { prompt, status };
+      return verdictOf(await runLogin(duo, plan, conversation, host.signal));
     } finally {
       duo.close();
     }
@@ -96,65 +91,39 @@ function settingsOf(
   };
 }
 
-async function requestOf(
-  facts: Facts,
+function planOf(
+  { user, rhost, hostName, command }: Facts,
   { auto, sync }: Application,
-  tools: LibduoTools,
-): Promise<LoginRequest> {
-  const localAddress = await tools.localAddress();
-  const { user, rhost, hostName } = facts;
-  // An empty address is a client that the program can't name: this host's own would be somebody else's.
-  const ipaddr = rhost ?? localAddress ?? '';
+  localAddress: string | undefined,
+): LoginPlan {
   return {
     username: user,
-    ...(ipaddr === '' ? {} : { ipaddr }),
+    // An empty address is a client that the program can't name: this host's own would be somebody else's.
+    clientIp: rhost ?? localAddress,
+    localAddress,
     hostname: hostName,
-    pushinfo: pushinfoOf(facts, { pushinfo: true }, localAddress),
+    command,
     failmode: 'closed',
     verifiedPush: false,
-    flags: { auto, sync },
+    shows: true,
+    attempts: 1,
+    attempt: () => ({ flags: { auto, sync } }),
   };
 }
 
-async function oneTry(
-  duo: DuoApi,
-  request: LoginRequest,
-  { conversation, signal }: Host,
-  { noConversation: mute }: Facts,
-): Promise<Verdict> {
-  let asked = false;
-  const progress: Progress = { stage: 'ping' };
-  const noting =
-    <T>(say: (text: string) => T) =>
-    (text: string) => {
-      asked = true;
-      return say(text);
-    };
-  const watched: LoginConversation = {
-    status: noting(conversation.status),
-    ...(mute ? {} : { prompt: noting(conversation.prompt) }),
-  };
-  try {
-    const result = await duoLogin(duo, request, watched, signal, progress);
-    return verdict(codeOfResult(result), result.stage, messageOf(result));
-  } catch (error) {
-    if (!(error instanceof DeadlineError)) throw error;
+function verdictOf(end: LoginEnd): Verdict {
+  const { kind, stage, asked } = end;
+  switch (kind) {
     // A lack of time must not look like Duo's absence, which a program may take for a reason to let people in.
-    return verdict(asked ? DuoCode.fail : DuoCode.libError, 'engine', lateSentence(progress.stage));
-  }
-}
-
-function messageOf(result: LoginResult): string {
-  switch (result.kind) {
+    case 'late':
+      return verdict(asked ? DuoCode.fail : DuoCode.libError, 'engine', lateSentence(stage));
     case 'allowed':
     case 'skipped':
-      return '';
+      return verdict(codeOfResult(end), stage, '');
     case 'error':
-      return result.error.message;
-    case 'failed':
-    case 'denied':
-    case 'unanswered':
-      return result.message;
+      return verdict(codeOfResult(end), stage, end.error.message);
+    default:
+      return verdict(codeOfResult(end), stage, end.message);
   }
 }
 

@@ -1,10 +1,12 @@
 /** A login through login_duo. */
-import type { Facts, Login } from '../bridge/messages.ts';
+
 import type { Config } from '../config/config.ts';
 import { flagsOf, isMute } from '../policy/flags.ts';
-import { type Attempt, configuredLogin, type LoginTools, type Manner } from './configured.ts';
+import { configuredLogin, type LoginTools, type ProgramProfile } from './configured.ts';
+import type { Facts, Login } from './messages.ts';
+import type { Attempt } from './run-login.ts';
 
-const manner: Manner = {
+const profile: ProgramProfile = {
   program: 'login_duo',
   duoUser: ({ duoUser }) => duoUser,
   attempt,
@@ -25,5 +27,5 @@ function attempt(facts: Facts, config: Config, number: number): Attempt {
 
 /** Makes the login of login_duo. */
 export function loginDuoLogin(tools: LoginTools): Login {
-  return configuredLogin(manner, tools);
+  return configuredLogin(profile, tools);
 }

@@ -1,8 +1,9 @@
 /** The order of a login, by the program that asks for it. */
-import type { Facts, Login } from '../bridge/messages.ts';
+
 import type { LoginTools } from './configured.ts';
 import { type LibduoTools, libduoLogin } from './libduo.ts';
 import { loginDuoLogin } from './login-duo.ts';
+import type { Facts, Login } from './messages.ts';
 import { pamLogin } from './pam.ts';
 
 /** Makes the login that the bridge serves, whatever program stands at its other end. */

@@ -1,9 +1,10 @@
 /** A login through PAM. */
-import type { Login } from '../bridge/messages.ts';
-import { flagsOf } from '../policy/flags.ts';
-import { configuredLogin, type LoginTools, type Manner } from './configured.ts';
 
-const manner: Manner = {
+import { flagsOf } from '../policy/flags.ts';
+import { configuredLogin, type LoginTools, type ProgramProfile } from './configured.ts';
+import type { Login } from './messages.ts';
+
+const profile: ProgramProfile = {
   program: 'pam',
   // The account is PAM's to choose, and nobody else's.
   duoUser: () => undefined,
@@ -14,5 +15,5 @@ const manner: Manner = {
 
 /** Makes the login of the PAM module. */
 export function pamLogin(tools: LoginTools): Login {
-  return configuredLogin(manner, tools);
+  return configuredLogin(profile, tools);
 }

@@ -1,5 +1,5 @@
 /** Whether a login was asked for by a user of this host, who has power over the processes that it starts. */
-import { type Facts, NO_LOGIN_UID } from '../bridge/messages.ts';
+import { type Facts, NO_LOGIN_UID } from '../login/messages.ts';
 
 /** Why such a login is not let in, and what to do about it. */
 export const NOT_FOR_LOCAL_CALLERS =

@@ -1,6 +1,7 @@
 /** DUO_FLAG_AUTO and DUO_FLAG_SYNC, from the PAM application and the configuration. */
-import type { Facts } from '../bridge/messages.ts';
+
 import type { Config } from '../config/config.ts';
+import type { Facts } from '../login/messages.ts';
 
 export interface Flags {
   readonly auto: boolean;

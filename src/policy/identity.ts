@@ -1,6 +1,7 @@
 /** Who authenticates, and under which name Duo knows them. */
-import { type Account, Channel, type Facts, Priority } from '../bridge/messages.ts';
+
 import type { Config, Notice } from '../config/config.ts';
+import { type Account, Channel, type Facts, Priority } from '../login/messages.ts';
 import { type SentenceParts, sentence } from './sentence.ts';
 
 export type Identity =

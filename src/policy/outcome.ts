@@ -1,9 +1,10 @@
 /** What the end of a try, or a failure on the way, means for the person at the door. The table of README's failures. */
-import { Outcome, Priority } from '../bridge/messages.ts';
+
 import type { Failmode } from '../config/config.ts';
 import { codeOfError, type DuoCode } from '../duo/codes.ts';
 import type { DuoErrorCode } from '../duo/errors.ts';
 import type { LoginStage } from '../duo/login.ts';
+import { Outcome, Priority } from '../login/messages.ts';
 
 /** What to answer, and with which words to log it. */
 export interface Ruling {

@@ -3,7 +3,7 @@
  * private engine. Anybody else may authenticate himself alone, if the administrator lets him: who he is and which
  * configuration holds is known here, and nothing that could sway Duo is taken from him.
  */
-import type { Account, ConfigText, Facts } from '../bridge/messages.ts';
+import type { Account, ConfigText, Facts } from '../login/messages.ts';
 import type { ResidentSettings } from './settings.ts';
 
 export interface CallerOptions {

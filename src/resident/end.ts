@@ -3,7 +3,7 @@
  * share this process, so those who are under way end well, and the next engine begins with a clean slate.
  */
 import type { EventEmitter } from 'node:events';
-import { Priority } from '../bridge/messages.ts';
+import { Priority } from '../login/messages.ts';
 
 export interface End {
   /** A signal, or `unforeseen error`. */

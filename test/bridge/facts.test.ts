@@ -2,8 +2,8 @@ import { inspect } from 'node:util';
 import test from 'ava';
 import { factsFromFrame, factsToFrame } from '../../src/bridge/facts.ts';
 import { decodeFrame, encodeFrame, type Field, FrameError, FrameType } from '../../src/bridge/frame.ts';
-import type { Application, Facts } from '../../src/bridge/messages.ts';
 import { Secret } from '../../src/lib/secret.ts';
+import type { Application, Facts } from '../../src/login/messages.ts';
 import { ALICE, configOf, factsOf, ROOT } from '../lib/facts.ts';
 
 const { account: _account, caller: _caller, config: _config, ...least } = factsOf();

@@ -23,7 +23,7 @@ import {
   Outcome,
   Priority,
   type Verdict,
-} from '../../src/bridge/messages.ts';
+} from '../../src/login/messages.ts';
 import { factsOf } from '../lib/facts.ts';
 import { FakeClock, settle } from '../lib/fake-clock.ts';
 

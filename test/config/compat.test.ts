@@ -1,9 +1,9 @@
 /** What a configuration may say and how it is read, option by option; and every sentence about one that can't be used. */
 import test from 'ava';
 import fc from 'fast-check';
-import { Channel, Priority } from '../../src/bridge/messages.ts';
 import { type Config, type ConfigSource, parseConfig } from '../../src/config/config.ts';
 import { Secret } from '../../src/lib/secret.ts';
+import { Channel, Priority } from '../../src/login/messages.ts';
 
 const BASE = '[duo]\nhost = api-1.duosecurity.com\nikey = DI1\nskey = never-to-be-seen\n';
 const PAM: ConfigSource = { path: '/etc/duo/pam_duo.conf', program: 'pam' };

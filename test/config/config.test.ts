@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { Channel, Priority } from '../../src/bridge/messages.ts';
 import { type ParsedConfig, parseConfig } from '../../src/config/config.ts';
+import { Channel, Priority } from '../../src/login/messages.ts';
 
 const BASE = '[duo]\nhost = api.example.test\nikey = DIXXXXXXXXXXXXXXXXXX\nskey = never-to-be-seen\n';
 const path = '/etc/duo/pam_duo.conf';

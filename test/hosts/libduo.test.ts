@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import test from 'ava';
-import { DuoCode } from '../../src/bridge/messages.ts';
+import { DuoCode } from '../../src/login/messages.ts';
 import { EXAMPLE_APPLICATION, type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { compile } from '../lib/compile.ts';
 import { engines, pending, run, setUp, unix, until } from './machine.ts';

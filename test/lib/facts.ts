@@ -1,4 +1,4 @@
-import type { Account, ConfigText, Facts } from '../../src/bridge/messages.ts';
+import type { Account, ConfigText, Facts } from '../../src/login/messages.ts';
 
 export const ALICE: Account = { name: 'alice', uid: 1000, gecos: 'Alice', groups: ['alice', 'staff'] };
 export const ROOT: Account = { name: 'root', uid: 0, gecos: 'root', groups: ['root'] };

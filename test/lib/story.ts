@@ -3,7 +3,6 @@
  * comes at another time, or that is left over, fails the test.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { Channel, ConversationError, type Host } from '../../src/bridge/messages.ts';
 import type {
   AuthRequest,
   AuthResult,
@@ -12,6 +11,7 @@ import type {
   Preauth,
   PreauthRequest,
 } from '../../src/duo/api.ts';
+import { Channel, ConversationError, type Host } from '../../src/login/messages.ts';
 
 /** While this is waited for, the login is taken back, or its time runs out. */
 export class Gone {

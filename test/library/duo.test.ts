@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { inspect } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
+import { localAddress } from '../../src/duo/local-address.ts';
 import {
   Duo,
   DuoClosedError,
@@ -16,7 +17,6 @@ import {
   DuoParameterError,
   type DuoResult,
 } from '../../src/library/index.ts';
-import { localAddress } from '../../src/policy/origin.ts';
 import type { CertificateKind } from '../../src/simulator/certificates.ts';
 import type { Fault } from '../../src/simulator/faults.ts';
 import {

@@ -1,5 +1,7 @@
 /** The order of a login_duo login: what differs from PAM's. The same against a real login_duo: test/hosts/login-duo.test.ts. */
 import test, { type ExecutionContext } from 'ava';
+import { Secret } from '../../src/lib/secret.ts';
+import { loginFor } from '../../src/login/login.ts';
 import {
   Channel,
   ConversationError,
@@ -7,9 +9,7 @@ import {
   type Facts,
   Outcome,
   type Verdict,
-} from '../../src/bridge/messages.ts';
-import { Secret } from '../../src/lib/secret.ts';
-import { loginFor } from '../../src/login/login.ts';
+} from '../../src/login/messages.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import { clientFor, never, simulatorFor } from '../lib/service.ts';
 

@@ -1,14 +1,5 @@
 /** The order of a PAM login, told as stories. */
 import test, { type ExecutionContext } from 'ava';
-import {
-  CancelledError,
-  DeadlineError,
-  DuoCode,
-  type Facts,
-  NO_LOGIN_UID,
-  Outcome,
-  type Verdict,
-} from '../../src/bridge/messages.ts';
 import type { Config } from '../../src/config/config.ts';
 import {
   DuoConnectionError,
@@ -22,6 +13,15 @@ import {
   DuoUnauthorizedError,
 } from '../../src/duo/errors.ts';
 import { Secret } from '../../src/lib/secret.ts';
+import {
+  CancelledError,
+  DeadlineError,
+  DuoCode,
+  type Facts,
+  NO_LOGIN_UID,
+  Outcome,
+  type Verdict,
+} from '../../src/login/messages.ts';
 import { pamLogin } from '../../src/login/pam.ts';
 import { ALICE, configOf, factsOf, ROOT } from '../lib/facts.ts';
 import {

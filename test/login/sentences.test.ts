@@ -3,6 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import type { AuthResult, AuthStatus, DuoApi, Preauth } from '../../src/duo/api.ts';
+import { createClient } from '../../src/duo/client.ts';
+import { DuoConnectionError, DuoReplyError, DuoRequestError } from '../../src/duo/errors.ts';
+import type { LoginTools } from '../../src/login/configured.ts';
+import { loginDuoLogin } from '../../src/login/login-duo.ts';
 import {
   type Account,
   Channel,
@@ -11,12 +16,7 @@ import {
   type Facts,
   Outcome,
   type Verdict,
-} from '../../src/bridge/messages.ts';
-import type { AuthResult, AuthStatus, DuoApi, Preauth } from '../../src/duo/api.ts';
-import { createClient } from '../../src/duo/client.ts';
-import { DuoConnectionError, DuoReplyError, DuoRequestError } from '../../src/duo/errors.ts';
-import type { LoginTools } from '../../src/login/configured.ts';
-import { loginDuoLogin } from '../../src/login/login-duo.ts';
+} from '../../src/login/messages.ts';
 import { openDuo } from '../../src/login/open-duo.ts';
 import { pamLogin } from '../../src/login/pam.ts';
 import { factsOf } from '../lib/facts.ts';

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { DuoCode } from '../../src/bridge/messages.ts';
+import { DuoCode } from '../../src/login/messages.ts';
 import { compile, runWithout } from '../lib/compile.ts';
 
 const LIBRARY = 'build/Release/libduo_ts.so';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { Facts } from '../../src/bridge/messages.ts';
+import type { Facts } from '../../src/login/messages.ts';
 import { flagsOf, isMute } from '../../src/policy/flags.ts';
 import { parsed } from '../lib/config.ts';
 import { factsOf } from '../lib/facts.ts';

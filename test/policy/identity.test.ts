@@ -1,9 +1,7 @@
 import test from 'ava';
-import type { Account, Facts } from '../../src/bridge/messages.ts';
 import { type Config, parseConfig } from '../../src/config/config.ts';
-import { flagsOf, isMute } from '../../src/policy/flags.ts';
+import type { Account, Facts } from '../../src/login/messages.ts';
 import { whoAuthenticates } from '../../src/policy/identity.ts';
-import { originOf, pushinfoOf } from '../../src/policy/origin.ts';
 
 const ALICE: Account = { name: 'alice', uid: 1000, gecos: '', groups: [] };
 const ROOT: Account = { name: 'root', uid: 0, gecos: '', groups: [] };
@@ -84,57 +82,3 @@ for (const [lines, gecos, name, notices] of GECOS) {
     );
   });
 }
-
-const OWN = '192.0.2.1';
-const ORIGINS: readonly [string | undefined, boolean, string | undefined, string | undefined, boolean][] = [
-  // PAM_RHOST, fallback_local_ip, this host's address: what Duo is told, and whether there is a warning
-  ['198.51.100.7', false, OWN, '198.51.100.7', false],
-  ['2001:db8::7', false, OWN, '2001:db8::7', false],
-  ['client.example.test', false, OWN, 'client.example.test', false],
-  [undefined, false, OWN, undefined, false],
-  ['', false, OWN, undefined, false],
-  ['198.51.100.7', true, OWN, '198.51.100.7', false],
-  ['2001:db8::7', true, OWN, '2001:db8::7', false],
-  ['fe80::1%eth0', true, OWN, 'fe80::1%eth0', false],
-  ['client.example.test', true, OWN, OWN, true],
-  ['999.1.1.1', true, OWN, OWN, true],
-  [undefined, true, OWN, OWN, false],
-  ['', true, OWN, OWN, false],
-  ['client.example.test', true, undefined, 'client.example.test', false],
-  [undefined, true, undefined, undefined, false],
-];
-for (const [rhost, fallback, own, ipaddr, replaced] of ORIGINS) {
-  test(`from ${rhost ?? 'nowhere'}${fallback ? ', with fallback_local_ip' : ''}, on ${own ?? 'no address'}`, (t) => {
-    const facts = factsOf(rhost === undefined ? {} : { rhost });
-    t.deepEqual(originOf(facts, configOf(fallback ? 'fallback_local_ip = yes' : ''), own), {
-      ipaddr,
-      replaced,
-    });
-  });
-}
-
-test('the command is sent with pushinfo alone, and is never too long', (t) => {
-  const facts = factsOf({ service: 'sudo', command: '/bin/ls -l é&=' });
-  t.is(pushinfoOf(facts, configOf(), OWN), 'Server%20IP=192.0.2.1');
-  t.is(
-    pushinfoOf(facts, configOf('pushinfo = yes'), OWN),
-    'Server%20IP=192.0.2.1&Command=%2Fbin%2Fls%20-l%20%C3%A9%26%3D',
-  );
-  t.is(pushinfoOf(facts, configOf('pushinfo = yes'), undefined), 'Command=%2Fbin%2Fls%20-l%20%C3%A9%26%3D');
-  for (const unit of ['x', 'é', '\u{1f511}', '\ud800']) {
-    const long = pushinfoOf(factsOf({ command: unit.repeat(30_000) }), configOf('pushinfo = yes'), OWN);
-    t.true(long.length < 20_000 && long.length > 15_000);
-    t.notThrows(() => decodeURIComponent(long));
-  }
-});
-
-test('who can be asked, and who sees what when', (t) => {
-  const flags = (facts: Partial<Facts>, lines = '') => flagsOf(factsOf(facts), configOf(lines));
-  t.deepEqual(flags({}), { auto: false, sync: false, heldBack: false });
-  t.deepEqual(flags({}, 'autopush = yes'), { auto: true, sync: false, heldBack: false });
-  t.deepEqual(flags({ service: 'sshd' }), { auto: false, sync: true, heldBack: true });
-  t.deepEqual(flags({ silent: true }), { auto: true, sync: true, heldBack: false });
-  t.deepEqual(flags({ noConversation: true }), { auto: true, sync: true, heldBack: false });
-  for (const service of ['sudo', 'sudo-i']) t.false(isMute(factsOf({ service, silent: true })));
-  t.true(isMute(factsOf({ service: 'sudo', silent: true, noConversation: true })));
-});

@@ -1,6 +1,6 @@
 import test from 'ava';
-import { DuoCode, Outcome } from '../../src/bridge/messages.ts';
 import type { DuoErrorCode } from '../../src/duo/errors.ts';
+import { DuoCode, Outcome } from '../../src/login/messages.ts';
 import { failmodeRuling, failureRuling } from '../../src/policy/outcome.ts';
 
 /** Outcomes before the user was asked, where failmode is safe and where it is secure, and after. */

@@ -10,7 +10,7 @@ import {
   MAX_FRAME,
   PROTOCOL_VERSION,
 } from '../../src/bridge/frame.ts';
-import { type Account, DuoCode, type Facts, type Login, Outcome } from '../../src/bridge/messages.ts';
+import { type Account, DuoCode, type Facts, type Login, Outcome } from '../../src/login/messages.ts';
 import {
   FACTS_MS,
   LEAVE_MS,

@@ -1,5 +1,5 @@
 /** Every way in which a PAM login can go, as data. */
-import type { Facts } from '../../../src/bridge/messages.ts';
+import type { Facts } from '../../../src/login/messages.ts';
 
 export const FAILMODES = ['safe', 'secure'] as const;
 export type Failmode = (typeof FAILMODES)[number];

@@ -1,12 +1,5 @@
 /** Lets a PAM login go as a story says, with a scripted Duo, a scripted user, and a clock that stands still. */
-import {
-  CancelledError,
-  ConversationError,
-  DeadlineError,
-  type Facts,
-  type Host,
-  Outcome,
-} from '../../../src/bridge/messages.ts';
+
 import type { AuthResult, AuthStatus, DuoApi, Preauth } from '../../../src/duo/api.ts';
 import {
   DuoConnectionError,
@@ -18,6 +11,14 @@ import {
   DuoServerError,
   DuoUnauthorizedError,
 } from '../../../src/duo/errors.ts';
+import {
+  CancelledError,
+  ConversationError,
+  DeadlineError,
+  type Facts,
+  type Host,
+  Outcome,
+} from '../../../src/login/messages.ts';
 import { pamLogin } from '../../../src/login/pam.ts';
 import { FakeClock } from '../fake-clock.ts';
 import type { Expected } from './expected.ts';
