@@ -3,25 +3,21 @@ import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { PARTS } from '../src/cli/parts.ts';
 
 /**
- * axios without what a login has no use for: its adapters (ours stands in src/duo/adapter.ts) and multipart forms. Node's
- * fetch, FormData and Request are never touched: reading one of them loads all of undici.
+ * What axios imports for redirects, proxies, forms, compression, HTTP/2 and fetch, none of which a login uses. They would
+ * be more than half of the engine's bundle. form-data brings a table of all media types, http2, zlib and fetch.js load
+ * parts of Node, and each of the six makes a start slower.
  */
+const UNUSED = /^(?:follow-redirects|https-proxy-agent|form-data|zlib|http2|\.\/fetch\.js)$/;
+
+/** axios without those imports: they are empty, but for the constants that it reads while it loads. */
 export function leanAxios(): Plugin {
-  const empty = 'export default null;';
-  const replacements: Readonly<Record<string, string>> = {
-    'adapters/adapters.js': 'export default { adapters: {}, getAdapter: (adapter) => adapter };',
-    'helpers/toFormData.js': 'export default () => { throw new TypeError("no multipart forms here"); };',
-    'helpers/formDataToJSON.js': empty,
-    'platform/node/classes/FormData.js': empty,
-    'core/createMultipartBody.js': empty,
-  };
   return {
     name: 'lean-axios',
-    setup({ onLoad }) {
-      onLoad({ filter: /node_modules\/axios\/lib\/.*\.js$/ }, ({ path }) => {
-        const found = Object.keys(replacements).find((name) => path.endsWith(`/axios/lib/${name}`));
-        return found === undefined ? undefined : { contents: replacements[found] ?? empty, loader: 'js' };
-      });
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: UNUSED }, ({ path, importer }) =>
+        importer.includes('/node_modules/axios/') ? { path, namespace: 'unused' } : undefined,
+      );
+      onLoad({ filter: /./, namespace: 'unused' }, () => ({ contents: 'exports.constants = {};' }));
     },
   };
 }

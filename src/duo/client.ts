@@ -1,9 +1,9 @@
 /** The Auth API over TLS: signs, sends, tries again where that can't do harm, and reads the answer. */
 import type { Secret } from '../lib/secret.ts';
-import { DuoBrokenConnectionError, type ExchangeReply, exchange, type Line } from './adapter.ts';
 import type { AuthRequest, DuoApi, PreauthRequest } from './api.ts';
 import { hostHeader } from './connect.ts';
 import { DuoConnectionError } from './errors.ts';
+import { DuoBrokenConnectionError, type ExchangeReply, exchange, type Line } from './exchange.ts';
 import type { Pool } from './pool.ts';
 import { rateLimitWait } from './rate-limit.ts';
 import {
@@ -188,7 +188,7 @@ class Client implements DuoApi {
       await this.#exchange(line, PING, true, signal);
       return line;
     } catch (error) {
-      line.close();
+      line.destroy();
       station.give(line);
       signal.throwIfAborted();
       if (!(error instanceof DuoConnectionError)) throw error;

@@ -5,9 +5,9 @@
  */
 import { createSecureContext } from 'node:tls';
 import type { Clock } from '../lib/clock.ts';
-import { createLine, type Line } from './adapter.ts';
 import { plainResolver, type Resolver } from './addresses.ts';
 import type { Endpoint } from './connect.ts';
+import { Line } from './exchange.ts';
 import type { HttpProxy } from './proxy.ts';
 import type { Trust } from './trust.ts';
 
@@ -108,28 +108,28 @@ export class Station {
   take(): Line {
     for (let line = this.#idle.pop(); line !== undefined; line = this.#idle.pop()) {
       if (line.connected) return this.#lend(line);
-      line.close();
+      line.destroy();
     }
     return this.open();
   }
 
   /** A new line, without a connection yet. To be given back. */
   open(): Line {
-    return this.#lend(createLine(this.endpoint, this.#manner.idleMs));
+    return this.#lend(new Line(this.endpoint, this.#manner.idleMs));
   }
 
   give(line: Line): void {
     this.#idle = this.#idle.filter((other) => {
-      if (!other.connected) other.close();
+      if (!other.connected) other.destroy();
       return other.connected;
     });
     if (this.#busy.delete(line)) this.#idle.push(line);
-    else line.close();
+    else line.destroy();
   }
 
   /** A connection that was thought alive was not: the idle ones are no better. */
   dropIdle(): void {
-    for (const line of this.#idle.splice(0)) line.close();
+    for (const line of this.#idle.splice(0)) line.destroy();
   }
 
   /** How many connections wait for a call. */
@@ -144,7 +144,7 @@ export class Station {
 
   close(): void {
     this.dropIdle();
-    for (const line of this.#busy) line.close();
+    for (const line of this.#busy) line.destroy();
     this.#busy.clear();
   }
 

@@ -1,8 +1,8 @@
 /** A call that needs no key: it opens a connection or keeps one from idling out, and reads Duo's clock. */
 import { RELEASE } from '../lib/release.ts';
-import { type ExchangeReply, exchange, type Line } from './adapter.ts';
 import { hostHeader } from './connect.ts';
 import { DuoConnectionError } from './errors.ts';
+import { type ExchangeReply, exchange, type Line } from './exchange.ts';
 import { openReply, parsePing } from './replies.ts';
 import type { Station } from './station.ts';
 

@@ -1,5 +1,7 @@
 /** What a server, or somebody in its place, may send: nonsense, too much, too slowly, too little; and calls taken back. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
+import { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { gzipSync } from 'node:zlib';
@@ -196,6 +198,13 @@ test('redirects are not followed, cookies not kept, compression not asked for', 
   }
 });
 
+test('headers named like what every object has', async (t) => {
+  const names = ['__proto__', 'constructor', 'toString', 'get', 'set', 'has', 'then', 'toJSON', 'normalize'];
+  const headers = names.map((name) => `${name}: 1`);
+  const server = await tlsServerFor(t, (socket) => socket.write(httpReply(ALLOW, ...headers)));
+  t.is((await clientOf(t, server.port, server.ca).auth(auth, never)).result, 'allow');
+});
+
 test('a compressed reply is no JSON', async (t) => {
   const body = gzipSync(ALLOW);
   const server = await tlsServerFor(t, (socket) => {
@@ -203,6 +212,28 @@ test('a compressed reply is no JSON', async (t) => {
     socket.write(body);
   });
   t.is(await failing(clientOf(t, server.port, server.ca).auth(auth, never)), NO_JSON);
+});
+
+test('a byte order mark before a reply is no JSON', async (t) => {
+  const server = await tlsServerFor(t, (socket) => socket.write(httpReply(`\uFEFF${ALLOW}`)));
+  t.is(await failing(clientOf(t, server.port, server.ca).auth(auth, never)), NO_JSON);
+});
+
+test('a failure of this host in the middle of a reply says nothing about Duo', async (t) => {
+  const server = await tlsServerFor(t, (socket) =>
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{'),
+  );
+  const fail = (message: unknown) => {
+    if (typeof message !== 'object' || message === null || !('request' in message)) return;
+    const { request } = message;
+    if (!(request instanceof ClientRequest) || request.getHeader('host') !== `localhost:${server.port}`)
+      return;
+    setImmediate(() => request.socket?.destroy(Object.assign(new Error('x'), { code: 'ENOBUFS' })));
+  };
+  subscribe('http.client.response.finish', fail);
+  t.teardown(() => void unsubscribe('http.client.response.finish', fail));
+  const result = failing(clientOf(t, server.port, server.ca).auth(auth, never));
+  t.is(await result, "ERR_DUO_LOCAL this host can't open a connection: ENOBUFS");
 });
 
 test('whatever the bytes are, nothing breaks and nobody gets in', async (t) => {
