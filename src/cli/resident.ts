@@ -9,7 +9,7 @@ import { type AddressStore, MemoryResolver } from '../duo/addresses.ts';
 import { DuoError } from '../duo/errors.ts';
 import { localAddress } from '../duo/local-address.ts';
 import { createLookUp } from '../duo/look-up.ts';
-import { Pool } from '../duo/pool.ts';
+import { ServiceCache } from '../duo/service-cache.ts';
 import { systemClock } from '../lib/clock.ts';
 import { RELEASE } from '../lib/release.ts';
 import { cleanText } from '../lib/text.ts';
@@ -74,12 +74,16 @@ export async function runResident(options: ResidentArguments): Promise<void> {
   const store = openStore(options.state ?? process.env['STATE_DIRECTORY']);
   process.permission?.drop('fs.write');
 
-  const pool = new Pool(systemClock, (problem) => log(Priority.warning, `${problem}; it is tried again`), {
-    resolver: new MemoryResolver(systemClock, createLookUp(systemClock), store),
-  });
+  const serviceCache = new ServiceCache(
+    systemClock,
+    (problem) => log(Priority.warning, `${problem}; it is tried again`),
+    {
+      resolver: new MemoryResolver(systemClock, createLookUp(systemClock), store),
+    },
+  );
   const server = new ResidentServer({
     login: loginFor({
-      openDuo: (duo, tell, program) => openDuo(duo, tell, program, pool),
+      openDuo: (duo, tell, program) => openDuo(duo, tell, program, serviceCache),
       localAddress,
       engine: 'resident',
     }),
@@ -96,10 +100,10 @@ export async function runResident(options: ResidentArguments): Promise<void> {
     else server.accept(socket, uid);
   });
   const end = awaitEnd(process, log);
-  process.on('SIGHUP', () => reload(options, server, pool));
+  process.on('SIGHUP', () => reload(options, server, serviceCache));
   const watchdog = startWatchdog(notify);
   notify('READY=1');
-  void connectEarly(files.config, pool);
+  void connectEarly(files.config, serviceCache);
   setTimeout(() => unix.releaseMemory(), STARTED_MS);
   log(Priority.info, `release ${RELEASE} serves as uid ${process.geteuid?.()}`);
 
@@ -112,7 +116,7 @@ export async function runResident(options: ResidentArguments): Promise<void> {
   await Promise.race([server.drain(), systemClock.sleep(DRAIN_MS)]);
   listener.close();
   clearInterval(watchdog);
-  pool.close();
+  serviceCache.close();
   log(Priority.info, 'ends');
 }
 
@@ -136,11 +140,11 @@ function readFiles({ config, settings }: ResidentArguments): Files {
 }
 
 /** Logins under way end as they began. What can't be read leaves everything as it was. */
-function reload(options: ResidentArguments, server: ResidentServer, pool: Pool): void {
+function reload(options: ResidentArguments, server: ResidentServer, serviceCache: ServiceCache): void {
   try {
     const files = readFiles(options);
     server.reconfigure(files);
-    void connectEarly(files.config, pool);
+    void connectEarly(files.config, serviceCache);
     log(Priority.info, 'SIGHUP: the configuration has been read again');
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
@@ -155,7 +159,7 @@ function log(priority: Priority, text: string): void {
 }
 
 /** A configuration that can't be used is told to each login that has it: here it only means that nothing is early. */
-async function connectEarly(config: ConfigText | undefined, pool: Pool): Promise<void> {
+async function connectEarly(config: ConfigText | undefined, serviceCache: ServiceCache): Promise<void> {
   if (config === undefined) return;
   const { path, text } = config;
   const parsed = parseConfig(text, { path, program: 'pam' });
@@ -164,7 +168,7 @@ async function connectEarly(config: ConfigText | undefined, pool: Pool): Promise
     return;
   }
   try {
-    await keepConnected(parsed.config, pool);
+    await keepConnected(parsed.config, serviceCache);
   } catch (error) {
     if (!(error instanceof DuoError)) throw error;
     log(Priority.error, `${path}: ${error.message}`);

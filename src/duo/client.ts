@@ -3,8 +3,7 @@ import type { Secret } from '../lib/secret.ts';
 import type { AuthRequest, DuoApi, PreauthRequest } from './api.ts';
 import { hostHeader } from './connect.ts';
 import { DuoConnectionError } from './errors.ts';
-import { DuoBrokenConnectionError, type ExchangeReply, exchange, type Line } from './exchange.ts';
-import type { Pool } from './pool.ts';
+import { type Connection, DuoBrokenConnectionError, type ExchangeReply, exchange } from './exchange.ts';
 import { rateLimitWait } from './rate-limit.ts';
 import {
   failureCode,
@@ -16,10 +15,11 @@ import {
   parseTransaction,
   type Reply,
 } from './replies.ts';
+import { DuoService, type DuoServiceOptions } from './service.ts';
+import type { ServiceCache } from './service-cache.ts';
 import { authorization, duoDate, encodeParameters, type Method, type Parameters } from './signature.ts';
-import { Station, type StationOptions } from './station.ts';
 
-export interface ClientOptions extends StationOptions {
+export interface ClientOptions extends DuoServiceOptions {
   readonly ikey: string;
   readonly skey: Secret;
   /** Milliseconds to wait for a reply that waits for nobody; 0: the client's own limit. */
@@ -33,7 +33,7 @@ export interface ClientOptions extends StationOptions {
   /** Our clock is believed until Duo complains of it, which spares a login its ping. */
   readonly trustsClock?: boolean;
   /** Connections and what else is remembered, shared with other clients; absent: this client has its own. */
-  readonly pool?: Pool;
+  readonly serviceCache?: ServiceCache;
 }
 
 const TRIES = 3;
@@ -45,7 +45,7 @@ const PROMPT_REPLY_MS = 30_000;
  * Milliseconds after which a connection that was idle must show that it is still there before a call is sent that
  * can't be sent twice.
  */
-const SURE_MS = 5000;
+const CHECK_AFTER_MS = 5000;
 /** Milliseconds for a connection that was idle to bring a reply that waits for nobody. */
 const STALE_MS = 5000;
 const CLOCK_SKEW = 40_105;
@@ -69,20 +69,20 @@ export function createClient(options: ClientOptions): DuoApi {
 
 class Client implements DuoApi {
   readonly #options: ClientOptions;
-  readonly #station: Station;
+  readonly #service: DuoService;
 
   constructor(options: ClientOptions) {
     this.#options = options;
-    this.#station = options.pool?.station(options) ?? new Station(options);
+    this.#service = options.serviceCache?.service(options) ?? new DuoService(options);
   }
 
   async ping(signal: AbortSignal): Promise<void> {
-    if (!this.#options.trustsClock && !this.#station.offsetIsRecent) await this.#readTime(signal);
+    if (!this.#options.trustsClock && !this.#service.offsetIsRecent) await this.#readTime(signal);
   }
 
   async #readTime(signal: AbortSignal): Promise<void> {
     const time = parsePing(openReply(await this.#send(PING, signal)));
-    this.#station.setTime(time * 1000);
+    this.#service.setTime(time * 1000);
   }
 
   async preauth(request: PreauthRequest, signal: AbortSignal) {
@@ -118,7 +118,7 @@ class Client implements DuoApi {
   }
 
   close(): void {
-    if (this.#options.pool === undefined) this.#station.close();
+    if (this.#options.serviceCache === undefined) this.#service.close();
   }
 
   async #call(call: Call, signal: AbortSignal): Promise<unknown> {
@@ -142,7 +142,7 @@ class Client implements DuoApi {
       const { ms } = rateLimitWait(
         reply.header('retry-after') ?? reply.header('x-retry-after'),
         attempt,
-        clock.now() + this.#station.offset,
+        clock.now() + this.#service.offset,
         random(),
       );
       if (ms === undefined) return reply;
@@ -160,56 +160,56 @@ class Client implements DuoApi {
   async #connect(call: Call, signal: AbortSignal): Promise<ExchangeReply> {
     const { clock } = this.#options;
     const begin = clock.monotonic();
-    let line = await this.#sureLine(call, signal);
-    for (let left = TRIES - 1; ; line = this.#station.open()) {
-      const reused = line.connected;
+    let connection = await this.#checkedConnection(call, signal);
+    for (let left = TRIES - 1; ; connection = this.#service.open()) {
+      const reused = connection.connected;
       try {
-        return await this.#exchange(line, call, reused, signal);
+        return await this.#exchange(connection, call, reused, signal);
       } catch (error) {
         signal.throwIfAborted();
         const harmless = !(call.once && error instanceof DuoBrokenConnectionError);
         if (!(error instanceof DuoConnectionError) || !harmless) throw error;
-        if (reused) this.#station.dropIdle();
+        if (reused) this.#service.dropIdle();
         else if (left === 0 || clock.monotonic() - begin >= LAST_TRY_MS) throw error;
         else left -= 1;
       } finally {
-        this.#station.give(line);
+        this.#service.release(connection);
       }
     }
   }
 
-  /** A line for this call. Where it can't be sent twice, one that was idle shows first that it still leads to Duo. */
-  async #sureLine(call: Call, signal: AbortSignal): Promise<Line> {
-    const station = this.#station;
-    const line = station.take();
-    const idle = station.endpoint.clock.monotonic() - line.usedAt;
-    if (!line.connected || (!call.once && !call.slow) || idle < SURE_MS) return line;
+  /** A connection for this call. Where it can't be sent twice, one that was idle shows first that it still leads to Duo. */
+  async #checkedConnection(call: Call, signal: AbortSignal): Promise<Connection> {
+    const service = this.#service;
+    const connection = service.acquire();
+    const idle = service.endpoint.clock.monotonic() - connection.usedAt;
+    if (!connection.connected || (!call.once && !call.slow) || idle < CHECK_AFTER_MS) return connection;
     try {
-      await this.#exchange(line, PING, true, signal);
-      return line;
+      await this.#exchange(connection, PING, true, signal);
+      return connection;
     } catch (error) {
-      line.destroy();
-      station.give(line);
+      connection.destroy();
+      service.release(connection);
       signal.throwIfAborted();
       if (!(error instanceof DuoConnectionError)) throw error;
-      station.dropIdle();
-      return station.open();
+      service.dropIdle();
+      return service.open();
     }
   }
 
   /** @param reused the connection was there already, and nobody knows whether it still leads anywhere */
   async #exchange(
-    line: Line,
+    connection: Connection,
     { method, path, parameters, slow, once }: Call,
     reused: boolean,
     signal: AbortSignal,
   ): Promise<ExchangeReply> {
     const { host, port, ikey, skey, userAgent, timeout, clock } = this.#options;
-    const date = duoDate(clock.now() + this.#station.offset);
+    const date = duoDate(clock.now() + this.#service.offset);
     const body = encodeParameters(parameters);
     const get = method === 'GET';
     const limit = slow ? 0 : timeout || PROMPT_REPLY_MS;
-    const reply = await exchange(line, {
+    const reply = await exchange(connection, {
       method,
       path: get && body !== '' ? `${path}?${body}` : path,
       body: get ? '' : body,
@@ -228,7 +228,7 @@ class Client implements DuoApi {
       timeout: reused && !slow && !once ? Math.min(limit, STALE_MS) : limit,
       signal,
     });
-    this.#station.noteKeepAlive(reply.header('keep-alive'));
+    this.#service.noteKeepAlive(reply.header('keep-alive'));
     return reply;
   }
 }

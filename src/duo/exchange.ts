@@ -22,7 +22,7 @@ interface CallerOptions extends RequestOptions {
 }
 
 /** One connection to a service, opened by connect.ts when it is needed, for one call at a time. */
-export class Line extends Agent {
+export class Connection extends Agent {
   readonly endpoint: Endpoint;
   /** When a call last ended on it, in monotonic milliseconds. */
   usedAt: number;
@@ -87,13 +87,13 @@ const http = new Axios({
  * can have
  */
 export async function exchange(
-  line: Line,
+  connection: Connection,
   { method, path, headers, body, timeout, signal }: Exchange,
 ): Promise<ExchangeReply> {
   signal.throwIfAborted();
   // axios leaves out characters that a header can't have; what is signed must go as it is, or not at all.
   for (const [name, value] of Object.entries(headers)) validateHeaderValue(name, value);
-  const { endpoint } = line;
+  const { endpoint } = connection;
   const ended = new AbortController();
   const aborted = () => ended.abort(signal.reason);
   const timer = new AbortController();
@@ -123,11 +123,11 @@ export async function exchange(
       url: `https://localhost${path}`,
       headers: { ...headers, 'Accept-Encoding': false },
       data: body,
-      httpsAgent: line,
+      httpsAgent: connection,
       transport: { request: send },
       signal: ended.signal,
     });
-    line.usedAt = endpoint.clock.monotonic();
+    connection.usedAt = endpoint.clock.monotonic();
     return {
       status: reply.status,
       body: reply.data.toString('utf8'),

@@ -2,8 +2,8 @@
 import type { Config, ConfigSource } from '../config/config.ts';
 import type { DuoApi } from '../duo/api.ts';
 import { createClient } from '../duo/client.ts';
-import type { Pool } from '../duo/pool.ts';
 import { parseProxy } from '../duo/proxy.ts';
+import type { ServiceCache } from '../duo/service-cache.ts';
 import { loadTrust, type Trust } from '../duo/trust.ts';
 import { userAgent } from '../duo/user-agent.ts';
 import { systemClock } from '../lib/clock.ts';
@@ -40,21 +40,21 @@ const AGENTS = { pam: 'pam_duo_ts', login_duo: 'login_duo_ts' } as const;
  * Opens it. Files are read here for the last time in a login: from then on the engine may read none.
  * @param notify is told of waits that the user should know of
  * @param program on whose behalf
- * @param pool what this process's logins share; absent: this one has all to itself
+ * @param serviceCache what this process's logins share; absent: this one has all to itself
  * @throws DuoHandleError when cafile, the system's certificates or http_proxy can't be used
  */
 export async function openDuo(
   settings: DuoSettings,
   notify: (text: string) => void,
   program: ConfigSource['program'] | Product,
-  pool?: Pool,
+  serviceCache?: ServiceCache,
 ): Promise<DuoApi> {
   const { ikey, skey, httpsTimeout } = settings;
   const product = typeof program === 'string' ? `${AGENTS[program]}/${RELEASE}` : program.product;
   return createClient({
     ...serviceOf(settings),
     // In its one login a round trip costs more than an ask for the time when Duo complains.
-    ...(pool === undefined ? { trustsClock: true } : { pool }),
+    ...(serviceCache === undefined ? { trustsClock: true } : { serviceCache }),
     ikey,
     skey,
     timeout: httpsTimeout * 1000,
@@ -68,8 +68,8 @@ export async function openDuo(
  * Connects to the service that the configuration names before anybody logs in, and stays connected.
  * @throws DuoHandleError when cafile, the system's certificates or http_proxy can't be used
  */
-export async function keepConnected(config: Config, pool: Pool): Promise<void> {
-  pool.keep({ ...serviceOf(config), clock: systemClock });
+export async function keepConnected(config: Config, serviceCache: ServiceCache): Promise<void> {
+  serviceCache.preconnect({ ...serviceOf(config), clock: systemClock });
 }
 
 function serviceOf(settings: DuoSettings) {

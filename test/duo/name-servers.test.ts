@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { askNameServers, type NameServerOptions, type Opinion } from '../../src/duo/name-servers.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { blockedListener } from '../lib/blocked.ts';
-import { type NameServerOptions as Manner, type NameServer, startNameServer } from '../lib/name-server.ts';
+import { type NameServerOptions as ServerBehaviour, type NameServer, startNameServer } from '../lib/name-server.ts';
 import { quietPort } from '../lib/quiet-port.ts';
 
 const NAME = 'api-12345678.duo.test';
@@ -14,8 +14,8 @@ const hasty: Clock = {
   sleep: (ms, signal) => systemClock.sleep(ms / 10, signal),
 };
 
-async function serverFor(t: ExecutionContext, manner: Manner): Promise<NameServer> {
-  const server = await startNameServer(manner);
+async function serverFor(t: ExecutionContext, behaviour: ServerBehaviour): Promise<NameServer> {
+  const server = await startNameServer(behaviour);
   t.teardown(() => server.close());
   return server;
 }

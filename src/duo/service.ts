@@ -1,17 +1,17 @@
 /**
  * One service as it is known here: connections to it, and how far its clock is from ours. A private engine has one for
  * its login; a resident engine shares one among all logins that name the same service and trust it in the same way
- * (see pool.ts). Nothing of a login is kept in it.
+ * (see service-cache.ts). Nothing of a login is kept in it.
  */
 import { createSecureContext } from 'node:tls';
 import type { Clock } from '../lib/clock.ts';
 import { plainResolver, type Resolver } from './addresses.ts';
 import type { Endpoint } from './connect.ts';
-import { Line } from './exchange.ts';
+import { Connection } from './exchange.ts';
 import type { HttpProxy } from './proxy.ts';
 import type { Trust } from './trust.ts';
 
-export interface StationOptions {
+export interface DuoServiceOptions {
   /** API host name, without a port. */
   readonly host: string;
   readonly port: number;
@@ -22,7 +22,7 @@ export interface StationOptions {
   readonly clock: Clock;
 }
 
-export interface StationManner {
+export interface CachePolicy {
   /** Milliseconds for which an idle connection is kept. */
   readonly idleMs: number;
   /** Milliseconds for which Duo's clock needs no other look. */
@@ -32,7 +32,7 @@ export interface StationManner {
 }
 
 /** For one login: less idle time than servers and gateways in between allow, and each try looks at Duo's clock. */
-const FOR_ONE: StationManner = { idleMs: 15_000, offsetMs: 0 };
+const FOR_ONE_LOGIN: CachePolicy = { idleMs: 15_000, offsetMs: 0 };
 
 /** Milliseconds by which our clock and time itself may part before the offset is no longer believed. */
 const STEP_MS = 1000;
@@ -45,21 +45,21 @@ interface Offset {
   readonly base: number;
 }
 
-export class Station {
+export class DuoService {
   readonly endpoint: Endpoint;
   /** When a login last used it, monotonic milliseconds. */
   usedAt: number;
   /** Seconds for which the service says that it keeps an idle connection; undefined: it does not say. */
   keepAliveHint: number | undefined;
-  readonly #manner: StationManner;
-  /** Lines that nobody uses, the one used last at the end. */
-  #idle: Line[] = [];
-  readonly #busy = new Set<Line>();
+  readonly #policy: CachePolicy;
+  /** Connections that nobody uses, the one used last at the end. */
+  #idle: Connection[] = [];
+  readonly #busy = new Set<Connection>();
   #offset: Offset | undefined;
 
-  constructor(options: StationOptions, manner: StationManner = FOR_ONE) {
+  constructor(options: DuoServiceOptions, policy: CachePolicy = FOR_ONE_LOGIN) {
     const { host, port, trust, proxy, minTls = 'TLSv1.2', clock } = options;
-    this.#manner = manner;
+    this.#policy = policy;
     this.usedAt = clock.monotonic();
     this.endpoint = {
       host,
@@ -72,7 +72,7 @@ export class Station {
       }),
       trust,
       clock,
-      resolver: manner.resolver ?? plainResolver(clock),
+      resolver: policy.resolver ?? plainResolver(clock),
     };
   }
 
@@ -87,7 +87,7 @@ export class Station {
     if (this.#offset === undefined) return false;
     const { at, base } = this.#offset;
     const now = clock.monotonic();
-    return now - at < this.#manner.offsetMs && Math.abs(clock.now() - now - base) < STEP_MS;
+    return now - at < this.#policy.offsetMs && Math.abs(clock.now() - now - base) < STEP_MS;
   }
 
   /** @param time Duo's clock, in milliseconds since 1970 */
@@ -104,52 +104,52 @@ export class Station {
     this.keepAliveHint = seconds === undefined ? undefined : Number(seconds);
   }
 
-  /** The line that was used last and still has its connection, else a new one. To be given back. */
-  take(): Line {
-    for (let line = this.#idle.pop(); line !== undefined; line = this.#idle.pop()) {
-      if (line.connected) return this.#lend(line);
-      line.destroy();
+  /** The connection that was used last and still has its connection, else a new one. To be given back. */
+  acquire(): Connection {
+    for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
+      if (connection.connected) return this.#markBusy(connection);
+      connection.destroy();
     }
     return this.open();
   }
 
-  /** A new line, without a connection yet. To be given back. */
-  open(): Line {
-    return this.#lend(new Line(this.endpoint, this.#manner.idleMs));
+  /** A new connection, without a connection yet. To be given back. */
+  open(): Connection {
+    return this.#markBusy(new Connection(this.endpoint, this.#policy.idleMs));
   }
 
-  give(line: Line): void {
+  release(connection: Connection): void {
     this.#idle = this.#idle.filter((other) => {
       if (!other.connected) other.destroy();
       return other.connected;
     });
-    if (this.#busy.delete(line)) this.#idle.push(line);
-    else line.destroy();
+    if (this.#busy.delete(connection)) this.#idle.push(connection);
+    else connection.destroy();
   }
 
   /** A connection that was thought alive was not: the idle ones are no better. */
   dropIdle(): void {
-    for (const line of this.#idle.splice(0)) line.destroy();
+    for (const connection of this.#idle.splice(0)) connection.destroy();
   }
 
   /** How many connections wait for a call. */
-  get warm(): number {
+  get idleCount(): number {
     return this.#idle.filter(({ connected }) => connected).length;
   }
 
   /** How many calls are under way. */
-  get busy(): number {
+  get busyCount(): number {
     return this.#busy.size;
   }
 
   close(): void {
     this.dropIdle();
-    for (const line of this.#busy) line.destroy();
+    for (const connection of this.#busy) connection.destroy();
     this.#busy.clear();
   }
 
-  #lend(line: Line): Line {
-    this.#busy.add(line);
-    return line;
+  #markBusy(connection: Connection): Connection {
+    this.#busy.add(connection);
+    return connection;
   }
 }

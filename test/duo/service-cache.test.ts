@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import test from 'ava';
 import { MemoryResolver } from '../../src/duo/addresses.ts';
 import { LookUpError } from '../../src/duo/look-up.ts';
-import { Pool } from '../../src/duo/pool.ts';
+import { ServiceCache } from '../../src/duo/service-cache.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import { FakeClock, settle } from '../lib/fake-clock.ts';
@@ -80,11 +80,11 @@ async function setUp(t: Teardown, clock = systemClock) {
   const simulator = await simulatorFor(t, clock instanceof FakeClock ? { clock } : {});
   const middle = await Middle.start(t, simulator);
   const problems: string[] = [];
-  const pool = new Pool(clock, (problem) => problems.push(problem));
-  t.teardown(async () => pool.close());
-  const open = () => clientFor(simulator, { pool, clock, port: middle.port }).client;
+  const serviceCache = new ServiceCache(clock, (problem) => problems.push(problem));
+  t.teardown(async () => serviceCache.close());
+  const open = () => clientFor(simulator, { serviceCache, clock, port: middle.port }).client;
   const calls = () => simulator.service.calls.map(({ call }) => call);
-  return { simulator, middle, pool, open, calls, problems };
+  return { simulator, middle, serviceCache, open, calls, problems };
 }
 
 test('a second login needs neither a connection nor a ping', async (t) => {
@@ -110,13 +110,13 @@ test('logins at the same time have connections of their own, and leave them to o
 });
 
 test('who trusts otherwise shares nothing', async (t) => {
-  const { simulator, middle, open, pool } = await setUp(t);
+  const { simulator, middle, open, serviceCache } = await setUp(t);
   await open().ping(never);
-  const other = clientFor(simulator, { pool, port: middle.port, trust: { kind: 'none' } }).client;
+  const other = clientFor(simulator, { serviceCache, port: middle.port, trust: { kind: 'none' } }).client;
   await other.ping(never);
   t.is(middle.connections, 2);
   for (const minTls of ['TLSv1.3', 'TLSv1.3', 'TLSv1.2'] as const) {
-    await clientFor(simulator, { pool, port: middle.port, minTls }).client.ping(never);
+    await clientFor(simulator, { serviceCache, port: middle.port, minTls }).client.ping(never);
   }
   t.is(middle.connections, 3, 'TLSv1.2 is what counts where nothing is said');
 });
@@ -196,38 +196,38 @@ test('a clock that somebody sets is compared with Duo’s again', async (t) => {
 
 test('a service that is kept is connected before anybody logs in, and never idles out', async (t) => {
   const clock = new FakeClock(Date.now());
-  const { simulator, middle, pool, problems, calls } = await setUp(t, clock);
+  const { simulator, middle, serviceCache, problems, calls } = await setUp(t, clock);
   const trust = { kind: 'authorities', pem: [simulator.ca] } as const;
-  pool.keep({ host: simulator.host, port: middle.port, trust, clock });
-  const station = pool.station({ host: simulator.host, port: middle.port, trust, clock });
-  while (station.warm === 0) await settle();
-  t.true(station.offsetIsRecent);
-  t.is(station.keepAliveHint, 5);
+  serviceCache.preconnect({ host: simulator.host, port: middle.port, trust, clock });
+  const service = serviceCache.service({ host: simulator.host, port: middle.port, trust, clock });
+  while (service.idleCount === 0) await settle();
+  t.true(service.offsetIsRecent);
+  t.is(service.keepAliveHint, 5);
   const interval = 3000;
   for (let turn = 0; turn < 3; turn += 1) {
     const before = calls().length;
     await clock.advance(interval);
-    while (calls().length === before || station.warm === 0) await settle();
+    while (calls().length === before || service.idleCount === 0) await settle();
   }
   t.is(middle.connections, 1);
   middle.cut();
-  while (station.warm > 0) await settle();
+  while (service.idleCount > 0) await settle();
   await clock.advance(interval);
-  while (station.warm === 0) await settle();
+  while (service.idleCount === 0) await settle();
   t.is(middle.connections, 2);
   t.deepEqual(problems, []);
 });
 
 test('the service that is kept is the one that was named last', async (t) => {
   const clock = new FakeClock(Date.now());
-  const { simulator, pool, calls } = await setUp(t, clock);
+  const { simulator, serviceCache, calls } = await setUp(t, clock);
   const { middle: other } = await setUp(t, clock);
   const trust = { kind: 'authorities', pem: [simulator.ca] } as const;
   const options = { host: simulator.host, trust, clock };
-  pool.keep({ ...options, port: simulator.port });
-  const first = pool.station({ ...options, port: simulator.port });
-  while (first.warm === 0) await settle();
-  pool.keep({ ...options, port: other.port });
+  serviceCache.preconnect({ ...options, port: simulator.port });
+  const first = serviceCache.service({ ...options, port: simulator.port });
+  while (first.idleCount === 0) await settle();
+  serviceCache.preconnect({ ...options, port: other.port });
   // Nobody logs in: the first is left to cool, and the second asked all the time.
   await clock.advance(600_001);
   const before = calls().length;
@@ -244,9 +244,9 @@ test('a service that can not even be asked ends nothing but its own warmth', asy
     process.off('unhandledRejection', note);
   });
   const clock = new FakeClock();
-  const { simulator, pool, problems } = await setUp(t, clock);
+  const { simulator, serviceCache, problems } = await setUp(t, clock);
   // No header can hold this name, which is Node's to find out.
-  const { client } = clientFor(simulator, { pool, clock, host: 'api-\u{6f22}.example' });
+  const { client } = clientFor(simulator, { serviceCache, clock, host: 'api-\u{6f22}.example' });
   await t.throwsAsync(client.ping(never), { name: 'TypeError' });
   await clock.advance(30_000);
   await settle();
