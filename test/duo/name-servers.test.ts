@@ -3,7 +3,11 @@ import test, { type ExecutionContext } from 'ava';
 import { askNameServers, type NameServerOptions, type Opinion } from '../../src/duo/name-servers.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { blockedListener } from '../lib/blocked.ts';
-import { type NameServerOptions as ServerBehaviour, type NameServer, startNameServer } from '../lib/name-server.ts';
+import {
+  type NameServer,
+  type NameServerOptions as ServerBehaviour,
+  startNameServer,
+} from '../lib/name-server.ts';
 import { quietPort } from '../lib/quiet-port.ts';
 
 const NAME = 'api-12345678.duo.test';
