@@ -14,6 +14,7 @@ import {
   chmodSync,
   copyFileSync,
   existsSync,
+  globSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -140,6 +141,7 @@ function install(setuid: boolean, replace: boolean): void {
   for (const { from, to } of pages) place(from, to, 0o644);
   link(command, relative(dirname(command), engine));
   for (const name of readdirSync('pam.d')) place(join('pam.d', name), join(examples, name), 0o644);
+  for (const path of globSync('docs/*.md')) place(path, join(dirname(examples), basename(path)), 0o644);
   installUnits();
   for (const config of configs) {
     if (existsSync(destdir + config)) say(`kept ${destdir}${config}`);

@@ -1,0 +1,133 @@
+/** docs/troubleshooting.md has an entry for every line that a login shows or logs, and for nothing else. */
+import { globSync, readFileSync } from 'node:fs';
+import test from 'ava';
+import { marked, type Tokens } from 'marked';
+
+/**
+ * Where a login's lines are written. The other sources' strings are no lines, or stand in other pages; libduo's are no
+ * log's, but what duo_geterr says.
+ */
+const SPEAKING = [
+  'src/{config,policy}/*.ts',
+  'src/login/!(libduo).ts',
+  'src/duo/!(address-file|anchors|signature).ts',
+  'native/pam/*.c',
+  'native/{bridge/{bridge,resident,system},host/{account,config_file}}.c',
+];
+
+/** Strings that look like lines, and go to Duo or a proxy. */
+const UNSEEN = [
+  'ca_bundle/1.0 (ca_pinning=%)',
+  // Kinds of opinions.
+  'no service',
+  'unknown name',
+  'CONNECT % HTTP/1.1',
+  'Proxy-Authorization: %',
+  '-----BEGIN CERTIFICATE-----',
+  '-----END CERTIFICATE-----',
+];
+
+/** Comments and regular expressions, to be left out, and strings. */
+const TOKEN =
+  /\/\*[\s\S]*?\*\/|\/\/.*|(?<=[(=:,!&|?]\s*)\/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/[a-z]*|'((?:\\.|[^'\\\n])*)'|"((?:\\.|[^"\\\n])*)"|`((?:\\.|\$\{(?:[^{}]|\{[^{}]*\})*\}|[^`\\])*)`/g;
+
+/**
+ * The strings of a source, those that are written in pieces put together, what varies in them as `%`. What is wrong with
+ * a frame is left out, since no entry says more of it than `the engine spoke nonsense`, and so is what a compiler says.
+ */
+function linesOf(path: string): string[] {
+  const source = readFileSync(path, 'utf8').replaceAll(
+    /fail_nonsense\(\w+, "[^"]*"\)|_Static_assert\([^;]*;/g,
+    '',
+  );
+  const lines: string[] = [];
+  let end = -1;
+  for (const match of source.matchAll(TOKEN)) {
+    const text = match.slice(1).find((group) => group !== undefined);
+    if (text === undefined) continue;
+    const plain = text
+      .replaceAll(/\$\{(?:[^{}]|\{[^{}]*\})*\}|%(?:\.?[\d*]*)[a-z]/g, '%')
+      .replaceAll('\\n', ' ')
+      .replaceAll(/\\(.)/g, '$1');
+    if (end >= 0 && /^\s*\+?\s*$/.test(source.slice(end, match.index))) lines.push(lines.pop() + plain);
+    else lines.push(plain);
+    end = match.index + match[0].length;
+  }
+  // Two at the end are what may follow, and its colon.
+  return lines.map((line) => line.trim().replace(/(\w)%%$/, '$1'));
+}
+
+/** Two words at least, and not the end of a sentence that begins elsewhere. */
+function isLine(line: string): boolean {
+  return /^[A-Z%[a-z]/i.test(line) && (line.match(/[A-Za-z']{2,}/g) ?? []).length > 1 && line.includes(' ');
+}
+
+/** What varies, as the document writes it. */
+const VARIES =
+  /\b(?:CODE|FILE|HOST:PORT|KIND|MESSAGE|N|NAME|PROGRAM|REASON|RELEASE|SIGNAL|STATUS|TEXT|USER|VALUE)\b/g;
+
+/** Every log line names the user: where in the sources it is put together does not matter here. */
+function withoutUser(line: string): string {
+  return line.replace(/ for '(?:USER|%)'.*$/, '');
+}
+
+/** The code at the beginning of each list item. */
+const entries = markdownCode(readFileSync('docs/troubleshooting.md', 'utf8')).map(withoutUser);
+
+function markdownCode(text: string): string[] {
+  const items = marked
+    .lexer(text)
+    .flatMap((token) => (token.type === 'list' ? (token as Tokens.List).items : []));
+  return items.flatMap(({ tokens: [first] }) => {
+    const inline = first !== undefined && 'tokens' in first ? (first.tokens ?? []) : [];
+    const end = inline.findIndex(({ type, raw }) => type === 'text' && raw.startsWith(':'));
+    return inline
+      .slice(0, end)
+      .flatMap((token) => (token.type === 'codespan' ? [(token as Tokens.Codespan).text] : []));
+  });
+}
+
+function patternOf(entry: string): RegExp {
+  return new RegExp(
+    `^${entry
+      .split(VARIES)
+      .map((text) => RegExp.escape(text))
+      .join('.+')}$`,
+  );
+}
+
+/** What stands on both sides of each colon, since a sentence and its reason are entries of their own. */
+function halves(line: string): [string, string][] {
+  return [...line.matchAll(/: /g)].map(({ index }) => [line.slice(0, index), line.slice(index + 2)]);
+}
+
+test('every line that a login shows or logs has an entry', (t) => {
+  const lines = SPEAKING.flatMap((pattern) => globSync(pattern))
+    .flatMap(linesOf)
+    .map(withoutUser);
+  const patterns = entries.map(patternOf);
+  const known = (line: string) => patterns.some((pattern) => pattern.test(line));
+  for (const sample of ['Successful Duo login', 'Autopushing login request to phone...'])
+    t.true(lines.includes(sample), `the sources are read wrongly: ${sample} is not in them`);
+  const missing = lines
+    .filter((line) => isLine(line) && !UNSEEN.includes(line))
+    .filter((line) => !known(line) && !halves(line).some((half) => half.every(known)));
+  t.deepEqual([...new Set(missing)].sort(), []);
+  t.deepEqual(
+    UNSEEN.filter((line) => !lines.includes(line)),
+    [],
+  );
+});
+
+test('every entry stands in the sources', (t) => {
+  const lines = globSync(['src/**/*.ts', 'native/{pam,bridge,host}/*.c']).flatMap(linesOf).map(withoutUser);
+  lines.push(...lines.flatMap(halves).map(([, reason]) => reason));
+  t.deepEqual(
+    entries.filter((entry) => !lines.some((line) => patternOf(entry).test(line))),
+    [],
+  );
+});
+
+test('an entry is there once', (t) => {
+  t.deepEqual(entries, [...new Set(entries)]);
+});
