@@ -1,4 +1,4 @@
-/** FACTS of PROTOCOL.md: from a frame to what the login works with, and back for the tests. */
+/** FACTS of PROTOCOL.md: decoding for logins, encoding for tests. */
 import { Secret } from '../lib/secret.ts';
 import type { Account, Application, ConfigText, Facts } from '../login/messages.ts';
 import { encodeFrame, type Field, type Frame, FrameError, FrameType } from './frame.ts';
@@ -12,8 +12,8 @@ const MAX_CONFIG = 65_536;
 const PROGRAMS: readonly Facts['program'][] = ['pam', 'login_duo', 'libduo'];
 
 /**
- * Reads FACTS.
- * @throws FrameError when a fact is missing or can't be
+ * Decodes FACTS.
+ * @throws FrameError when a fact is missing or invalid
  */
 export function factsFromFrame(frame: Frame): Facts {
   if (frame.type !== FrameType.facts) throw new FrameError(`frame type ${frame.type} where FACTS belong`);
@@ -89,7 +89,7 @@ function optional<K extends string, V>(key: K, value: V | undefined): { readonly
   return value === undefined ? {} : ({ [key]: value } as { readonly [P in K]?: V });
 }
 
-/** Makes the FACTS frame that a host would send. */
+/** Encodes a FACTS frame. */
 export function factsToFrame(facts: Facts): Buffer {
   const fields: Field[] = [
     ['program', facts.program],

@@ -1,14 +1,14 @@
 /**
- * The bytes of the bridge: PROTOCOL.md in code. Everything here is pure; the socket is in link.ts.
+ * The frames of PROTOCOL.md. Everything here is pure; link.ts has the socket.
  *
- * A frame is judged before it is believed: its length before it is buffered, its tags against its type, its numbers
- * against their size, its texts against NUL. What fails is a FrameError, and a FrameError ends the login.
+ * Each frame is checked before use: its length before it is buffered, its tags against its type, its numbers against
+ * their size, its texts against NUL. An invalid frame is a FrameError, which ends the login.
  */
 
-/** The version of PROTOCOL.md that this code speaks. */
+/** The version of PROTOCOL.md. */
 export const PROTOCOL_VERSION = 1;
 
-/** The largest `length` of a frame that the host sends: that of FACTS. */
+/** The largest `length` of a frame from C, that of FACTS. */
 export const MAX_HOST_FRAME = 1_048_576;
 
 /** The largest `length` of any other frame. */
@@ -28,7 +28,7 @@ export const FrameType = {
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
-/** How a field's value is read: `text` must be UTF-8, `foreign` falls back to ISO 8859-1. */
+/** How a field's value is decoded: `text` must be UTF-8, `foreign` falls back to ISO 8859-1. */
 type Kind = 'number' | 'text' | 'foreign';
 
 interface FieldShape {
@@ -139,12 +139,12 @@ const TYPE_FIELDS: Readonly<Record<FrameType, readonly FieldName[]>> = {
   [FrameType.verdict]: ['outcome', 'code', 'stage', 'error', 'motd'],
 };
 
-/** What was received, or was to be sent, is not a frame of PROTOCOL.md. The message holds no content of the frame. */
+/** A received or outgoing frame does not follow PROTOCOL.md. The message holds no content of the frame. */
 export class FrameError extends Error {
   override readonly name = 'FrameError';
 }
 
-/** One frame, taken apart. Absent fields are absent; repeated ones are lists. */
+/** One decoded frame. Absent fields are undefined; repeated ones are lists. */
 export class Frame {
   readonly type: FrameType;
   readonly #numbers: ReadonlyMap<FieldName, number>;
@@ -189,11 +189,11 @@ function present<T>(value: T | undefined, name: FieldName): T {
   return value;
 }
 
-/** A field to be sent: a name with a number or a text. */
+/** A field to send: a name with a number or a text. */
 export type Field = readonly [FieldName, number | string];
 
 /**
- * Makes one frame, its length included.
+ * Encodes one frame with its length.
  * @throws FrameError when a field does not belong to the type, a text holds NUL, or the frame is too long
  */
 export function encodeFrame(type: FrameType, fields: readonly Field[]): Buffer {
@@ -237,8 +237,8 @@ function isFrameType(type: number): type is FrameType {
 }
 
 /**
- * Takes apart the bytes behind a frame's length.
- * @throws FrameError when they are no frame of PROTOCOL.md
+ * Decodes the bytes after a frame's length.
+ * @throws FrameError when they do not follow PROTOCOL.md
  */
 export function decodeFrame(body: Buffer): Frame {
   const type = body[0];
@@ -285,30 +285,30 @@ function decodeText(value: Buffer, shape: FieldShape): string {
   }
 }
 
-/** Pieces that are kept as they came: each takes a thousand bytes, be it ever so small. */
+/** The number of chunks that are kept separately. Each uses about a thousand bytes of memory, however short it is. */
 const MAX_PIECES = 64;
 
-/** Cuts a byte stream into frames. Holds no more than one frame of `limit` bytes and the chunk that completes it. */
+/** Splits a byte stream into frames. Holds at most one frame of `limit` bytes and the chunk that completes it. */
 export class FrameReader {
   #chunks: Buffer[] = [];
   #size = 0;
-  /** How many bytes must be there before it is worth looking again. */
+  /** The number of bytes needed before the next check. */
   #wanted = 4;
   readonly #limit: number;
 
-  /** @param limit the largest `length` that the other side may send */
+  /** @param limit the largest `length` that the peer may send */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** True when the stream stands between two frames. */
+  /** True between two frames. */
   get idle(): boolean {
     return this.#size === 0;
   }
 
   /**
-   * Takes what arrived and yields the frames that it completes.
-   * @throws FrameError at the first byte that can't belong to a frame
+   * Takes a chunk and yields the frames that it completes.
+   * @throws FrameError at the first byte that cannot belong to a frame
    */
   *push(chunk: Buffer): Generator<Frame> {
     this.#chunks.push(chunk);

@@ -1,4 +1,4 @@
-/** The heartbeats of all logins in this process, by one timer: what each needs for itself adds up where many wait. */
+/** The heartbeats of all logins in this process, by one timer, to save memory with many waiting logins. */
 import type { Clock } from '../lib/clock.ts';
 
 const BEAT_MS = 1000;
@@ -12,7 +12,7 @@ export class Heart {
     this.#clock = clock;
   }
 
-  /** Calls `beat` every second, the first time within one, until the function that is returned is called. */
+  /** Calls `beat` every second until the returned function is called. */
   start(beat: () => void): () => void {
     this.#beats.add(beat);
     if (this.#beats.size === 1) void this.#run();

@@ -1,6 +1,6 @@
 /**
- * One login over one socket: the engine's end of PROTOCOL.md. What the host says becomes facts, answers and
- * cancellation; what the login says becomes frames.
+ * One login over one socket: the engine's side of PROTOCOL.md. It turns frames into facts, answers and cancellation,
+ * and a login's output into frames.
  */
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../lib/clock.ts';
@@ -35,21 +35,21 @@ const HEARTBEAT = encodeFrame(FrameType.heartbeat, []);
 
 export interface LinkOptions {
   readonly clock: Clock;
-  /** This program's release, for the host's log. */
+  /** This program's release, for the log of the PAM application. */
   readonly release: string;
-  /** Shared by all logins of a process; absent: this one has its own. */
+  /** Shared by all logins of a process; absent: this login has its own. */
   readonly heart?: Heart;
-  /** Milliseconds for the host to send its FACTS; absent: no limit. */
+  /** Milliseconds for FACTS to arrive; absent: no limit. */
   readonly factsWithin?: number;
-  /** The longest deadline that a host may set, in milliseconds; absent: any. */
+  /** The longest accepted deadline, in milliseconds; absent: any. */
   readonly maxDeadline?: number;
-  /** The longest frame that the host may send, in bytes; absent: what the protocol allows. */
+  /** The longest accepted frame, in bytes; absent: the protocol's limit. */
   readonly maxFacts?: number;
 }
 
 /**
- * Serves the login on `socket` and resolves when it is over, to the verdict that was sent, or to undefined when the host
- * went away first. Never rejects: whatever fails inside ends as a verdict that lets nobody in.
+ * Serves the login on `socket`. Resolves to the verdict that was sent, or to undefined when the peer closed the
+ * connection first. Never rejects: an internal failure becomes a verdict that denies.
  */
 export async function serveLogin(
   socket: Duplex,
@@ -69,12 +69,12 @@ export async function serveLogin(
   }
 }
 
-/** Runs the login; an exception from it is a defect of ours, and a denial. */
+/** Runs the login. An exception is a defect, and a denial. */
 async function judge(facts: Facts, login: Login, link: Link): Promise<Verdict> {
   try {
     return await login(facts, link.host);
   } catch (error) {
-    // The message of an unforeseen error is not ours and could hold anything: only its kind is told.
+    // An unforeseen error's message could hold anything, so only its kind is logged.
     const kind = error instanceof Error ? error.name : typeof error;
     const reason = link.host.signal.aborted
       ? `cancelled (${kind})`
@@ -136,7 +136,7 @@ class Link {
     if (factsWithin !== undefined) void this.#awaitFacts(factsWithin);
   }
 
-  /** Resolves when the host has sent its FACTS. */
+  /** Resolves when FACTS have arrived. */
   facts(): Promise<Facts> {
     return this.#facts.promise;
   }
@@ -148,7 +148,7 @@ class Link {
     );
   }
 
-  /** Sends the verdict; false when nobody is there to hear it. */
+  /** Sends the verdict. False if the connection is closed. */
   end(verdict: Verdict): boolean {
     if (this.#abort.signal.reason instanceof CancelledError) return false;
     this.#send(FrameType.verdict, [
@@ -173,7 +173,7 @@ class Link {
       await this.#clock.sleep(ms, this.#timers.signal);
       if (!this.#informed) this.#cancel('the host sent no FACTS in time');
     } catch {
-      // The login is over.
+      // The login has ended.
     }
   }
 
@@ -249,7 +249,7 @@ function presentable(value: number | string): number | string {
   return typeof value === 'string' ? clip(value) : value;
 }
 
-/** What goes to the host fits its frames, holds no NUL and is well-formed. */
+/** Makes a text fit its frame: bounded, without NUL, well-formed. */
 function clip(text: string): string {
   const whole = text.replaceAll('\0', '?').toWellFormed();
   if (Buffer.byteLength(whole) <= MAX_TEXT) return whole;

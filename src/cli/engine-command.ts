@@ -1,8 +1,8 @@
-/** `duo-ts engine --resident`. Without the option the engine is a private one, which main.ts starts by itself. */
+/** `duo-ts engine --resident`. Without the option main.ts starts a private engine. */
 import { Command } from 'commander';
 import { type ResidentArguments, runResident, StartError } from './resident.ts';
 
-/** Where users other than root find an engine. */
+/** The socket for users other than root. */
 const USERS_SOCKET = '/run/duo-ts/users.sock';
 
 export function engineCommand(): Command {

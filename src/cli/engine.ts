@@ -1,4 +1,4 @@
-/** `duo-ts engine`: serves the one login whose socket is descriptor 3, and ends with it. */
+/** `duo-ts engine`: a private engine. Serves the login on descriptor 3, and ends with it. */
 import { fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { finished } from 'node:stream/promises';
@@ -10,7 +10,7 @@ import { loginFor } from '../login/login.ts';
 import { openDuo } from '../login/open-duo.ts';
 import { giveUpPermissions } from './permissions.ts';
 
-/** Where the host puts the login's socket. */
+/** The descriptor of the login's socket. */
 const SOCKET = 3;
 
 export async function runEngine(): Promise<void> {
@@ -28,7 +28,7 @@ export async function runEngine(): Promise<void> {
   process.exit(0);
 }
 
-/** This engine serves one login: when its files have been read there are none left to read. */
+/** A private engine serves one login. After its files have been read it needs no others. */
 const openDuoOnce: typeof openDuo = async (...what) => {
   try {
     return await openDuo(...what);

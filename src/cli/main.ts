@@ -1,11 +1,11 @@
 /**
- * duo-ts: the engine and the command-line tool in one. Each is a part by itself, so that a login loads nothing that it
- * does not need.
+ * duo-ts: the engine and the command-line tool in one program. The parts are loaded on demand, so that a login loads
+ * only what it needs.
  */
 import { isSea } from 'node:sea';
 import { loadPart } from './parts.ts';
 
-/** Behind each of these names stands all of undici, which a login has no use for and a small memory limit no room. */
+/** Each of these globals loads undici, which a login does not use and a small memory limit cannot hold. */
 const UNUSED_GLOBALS = ['fetch', 'FormData', 'Headers', 'Request', 'Response', 'WebSocket', 'EventSource'];
 
 async function main(): Promise<void> {

@@ -1,8 +1,8 @@
-/** Node's own limits on this program: what it is built with, and what a private engine gives up of it. */
+/** Node's permission model for this program: what the build grants, and what a private engine drops. */
 
 /**
- * The options that are built into the program: the network, and files to read. Files to write are for the command-line
- * tool, native code for the resident engine before it listens. Nothing here may start a process or a thread.
+ * The built-in options: network and reading files for all, writing files for the command-line tool, native code for the
+ * resident engine before it listens. No part may start a process or a thread.
  */
 export const PERMISSIONS: readonly string[] = [
   '--permission',
@@ -12,7 +12,7 @@ export const PERMISSIONS: readonly string[] = [
   '--allow-addons',
 ];
 
-/** For the rest of this process's life: no native code, and no file is written. */
+/** Drops native code and writing files for the rest of the process. */
 export function giveUpPermissions(): void {
   process.permission?.drop('addon');
   process.permission?.drop('fs.write');

@@ -1,4 +1,4 @@
-/** `duo-ts engine --resident`: serves every login of this host from one process, started by systemd or by hand. */
+/** `duo-ts engine --resident`: serves all logins of this machine in one process, started by systemd or by hand. */
 import { lstatSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { createConnection, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -25,43 +25,43 @@ import type { Unix } from '../unix/unix.ts';
 
 /** The user that the engine runs as. */
 const USER = 'duo';
-/** Where systemd puts the first socket that it passes on. */
+/** The first descriptor that systemd passes. */
 const FIRST_FD = 3;
 const MAX_CONFIG = 65_536;
-/** How many hosts may wait to be taken: a burst of logins is better queued than given a private engine each. */
+/** The queue of the socket. It is better to queue a burst of logins than to start a private engine for each. */
 const BACKLOG = 4096;
-/** Milliseconds after which a start is over, and what it took can be given back. */
+/** Milliseconds after the start at which memory of the start can be released. */
 const STARTED_MS = 2000;
-/** Milliseconds in which every login has ended. */
+/** Milliseconds within which every login ends. */
 const DRAIN_MS = LOGIN_MS + 2 * LEAVE_MS;
 
 export interface ResidentArguments {
-  /** Where to listen when systemd passes no socket on. */
+  /** The socket, if systemd passes none. */
   readonly socket: string;
   /** Whether users other than root can connect to it. */
   readonly users: boolean;
-  /** The configuration for users who may not read it; absent: there is none. */
+  /** The configuration for users who cannot read it; absent: none. */
   readonly config?: string;
-  /** A directory of the engine's own for the addresses of Duo; absent: systemd's StateDirectory, if there is one. */
+  /** The directory for Duo's addresses; absent: systemd's StateDirectory, if any. */
   readonly state?: string;
   /** resident.conf; absent: the defaults. */
   readonly settings?: string;
 }
 
-/** What keeps the engine from starting: a sentence for whoever started it. */
+/** Why the engine cannot start, as a sentence. */
 export class StartError extends Error {
   override readonly name = 'StartError';
 }
 
 /**
- * Runs until it is told to end, has been idle for long enough or meets an unforeseen error, and then until the last login
- * has ended.
+ * Runs until it must end, has been idle for long enough or meets an unforeseen error, and then until the last login has
+ * ended.
  * @throws StartError
  */
 export async function runResident(options: ResidentArguments): Promise<void> {
-  // Whoever reads the log may go away: that ends no login.
+  // A closed standard error must not end logins.
   process.stderr.on('error', () => {});
-  // Room for garbage otherwise grows with the load, and shrinks late: 50 MiB with a thousand logins.
+  // V8's young generation otherwise grows with the load and shrinks late: 50 MiB with a thousand logins.
   setFlagsFromString('--semi-space-growth-factor=1');
   const unix = loadAddon();
   const files = readFiles(options);
@@ -107,12 +107,12 @@ export async function runResident(options: ResidentArguments): Promise<void> {
   setTimeout(() => unix.releaseMemory(), STARTED_MS);
   log(Priority.info, `release ${RELEASE} serves as uid ${process.geteuid?.()}`);
 
-  // Only where systemd listens on does the next connection start another engine.
+  // Only with systemd's socket can the next connection start another engine.
   const { reason, failed } = await (passed ? Promise.race([end, idleEnd(server, listener)]) : end);
   if (failed) process.exitCode = 1;
   notify(`STOPPING=1\nSTATUS=waiting for ${server.inFlight} logins to end`);
   log(Priority.info, `${reason}: takes no more logins, ${server.inFlight} are under way`);
-  // An unforeseen error may have taken the end from a login.
+  // After an unforeseen error a login may never end.
   await Promise.race([server.drain(), systemClock.sleep(DRAIN_MS)]);
   listener.close();
   clearInterval(watchdog);
@@ -121,15 +121,15 @@ export async function runResident(options: ResidentArguments): Promise<void> {
 }
 
 /**
- * The end of an engine that has nothing to do. Its copy of the socket is closed when nothing that it accepted is left: who
- * comes then waits in the queue, which is systemd's too, for the next engine.
+ * The end of an idle engine. Its copy of the socket is closed after its last connection; new connections wait in
+ * systemd's queue for the next engine.
  */
 async function idleEnd(server: ResidentServer, listener: Server): Promise<End> {
   await awaitIdle(server, systemClock, new AbortController().signal, () => listener.close());
   return { reason: 'idle', failed: false };
 }
 
-/** What is read at the start, and again at SIGHUP. */
+/** Read at the start, and again at SIGHUP. */
 interface Files {
   readonly config: ConfigText | undefined;
   readonly settings: ResidentSettings;
@@ -139,7 +139,7 @@ function readFiles({ config, settings }: ResidentArguments): Files {
   return { config: readConfig(config), settings: readSettings(settings) };
 }
 
-/** Logins under way end as they began. What can't be read leaves everything as it was. */
+/** Logins in progress keep their configuration. If a file cannot be read, everything stays as it was. */
 function reload(options: ResidentArguments, server: ResidentServer, serviceCache: ServiceCache): void {
   try {
     const files = readFiles(options);
@@ -152,13 +152,13 @@ function reload(options: ResidentArguments, server: ResidentServer, serviceCache
   }
 }
 
-/** journald reads the priority from the line; people at a terminal do without. */
+/** journald reads the priority from the line; a terminal does not need it. */
 function log(priority: Priority, text: string): void {
   const prefix = process.env['JOURNAL_STREAM'] === undefined ? 'duo-ts engine: ' : `<${priority}>`;
   process.stderr.write(`${prefix}${cleanText(text).replaceAll('\n', ' ')}\n`);
 }
 
-/** A configuration that can't be used is told to each login that has it: here it only means that nothing is early. */
+/** Each login reports a configuration with errors; here it only means that there is no early connection. */
 async function connectEarly(config: ConfigText | undefined, serviceCache: ServiceCache): Promise<void> {
   if (config === undefined) return;
   const { path, text } = config;
@@ -175,7 +175,7 @@ async function connectEarly(config: ConfigText | undefined, serviceCache: Servic
   }
 }
 
-/** Where the addresses of Duo outlive this process. Without it they are learnt anew. */
+/** Where Duo's addresses are kept between processes. Without it they are looked up again. */
 function openStore(directory: string | undefined): AddressStore | undefined {
   if (directory === undefined) return undefined;
   return openAddressFile(join(directory, 'addresses'), (problem) => log(Priority.warning, problem));
@@ -216,7 +216,7 @@ function readText(path: string): string {
   }
 }
 
-/** sd_notify(3). Whoever does not listen is not missed. */
+/** sd_notify(3). Without a listener nothing happens. */
 function notifier(unix: Unix): (state: string) => void {
   const path = process.env['NOTIFY_SOCKET'];
   if (path === undefined) return () => {};
@@ -229,7 +229,7 @@ function notifier(unix: Unix): (state: string) => void {
   };
 }
 
-/** Shows twice in every interval that the event loop still turns. */
+/** Pings the watchdog twice in every interval, which shows that the event loop runs. */
 function startWatchdog(notify: (state: string) => void): NodeJS.Timeout | undefined {
   const { WATCHDOG_USEC, WATCHDOG_PID } = process.env;
   const interval = Number(WATCHDOG_USEC) / 1000;
@@ -276,7 +276,7 @@ async function listenByHand(
   process.umask(before);
 }
 
-/** A socket that an engine left behind is in the way of the next one; one that is served is not touched. */
+/** Removes a stale socket, but not one that is in use. */
 async function removeStale(path: string): Promise<void> {
   if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
   if (!lstatSync(path).isSocket()) throw new StartError(`${path} is there and is no socket`);
@@ -288,7 +288,7 @@ async function removeStale(path: string): Promise<void> {
   unlinkSync(path);
 }
 
-/** Root has listened and read; everything else is for a user who can do nothing. */
+/** Root has listened and read. From now on the process is an unprivileged user. */
 function becomeUser(unix: Unix): void {
   if (process.geteuid?.() !== 0) return;
   const user = unix.userByName(USER);
@@ -304,9 +304,9 @@ function becomeUser(unix: Unix): void {
   throw new StartError('root could not be given up');
 }
 
-/** The uid at the other end. Undefined when it can't be known: then nobody is served. */
+/** The uid of the peer; undefined when unknown, and then nobody is served. */
 function peerOf(unix: Unix, socket: Socket): number | undefined {
-  // Node keeps a socket's descriptor to itself; this is where.
+  // Node does not expose a socket's descriptor publicly.
   const handle: unknown = Reflect.get(socket, '_handle');
   if (typeof handle !== 'object' || handle === null || !('fd' in handle) || typeof handle.fd !== 'number') {
     log(Priority.error, 'a connection has no descriptor: it is dropped');

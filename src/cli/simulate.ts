@@ -1,4 +1,4 @@
-/** `duo-ts simulate`: a Duo on this machine, for trying things out. */
+/** `duo-ts simulate`: a simulated Duo on this machine. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import * as v from 'valibot';

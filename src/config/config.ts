@@ -1,4 +1,4 @@
-/** A configuration file's text becomes a Config: judged once, whole and frozen, so that nobody after it has to ask. */
+/** Parses a configuration file into a complete, frozen Config, so that no other code checks for missing fields. */
 
 import type { Secret } from '../lib/secret.ts';
 import { Channel, Priority } from '../login/messages.ts';
@@ -6,7 +6,7 @@ import type { GroupList } from './groups.ts';
 import { readIni } from './ini.ts';
 import { DenyingValue, defaults, InvalidValue, options, type Settings } from './options.ts';
 
-/** Everything pam_duo.conf(5) and login_duo.conf(5) can say. */
+/** Every setting of pam_duo.conf(5) and login_duo.conf(5). */
 export interface Config {
   /** API host name, without a port. */
   readonly host: string;
@@ -16,27 +16,27 @@ export interface Config {
   /** Absolute path of a PEM file of certificate authorities that replaces Duo's; undefined: Duo's own. */
   readonly cafile: string | undefined;
   readonly noverify: boolean;
-  /** The system's certificate authorities replace Duo's. Not together with cafile; noverify comes before it. */
+  /** The system's certificate authorities replace Duo's. Excludes cafile; noverify takes precedence. */
   readonly disableCaPinning: boolean;
-  /** The lowest version of TLS that is spoken. */
+  /** The lowest TLS version. */
   readonly minTls: 'TLSv1.2' | 'TLSv1.3';
   /** `[http://][user:password@]host[:port][/]`: a secret, since it can hold a password. */
   readonly httpProxy: Secret | undefined;
-  /** Whose logins need Duo; empty: everyone's. */
+  /** The users who need Duo, by their groups; empty: everybody. */
   readonly groups: readonly GroupList[];
   readonly failmode: Failmode;
   readonly pushinfo: boolean;
-  /** How often the user may try: 1 to 3. */
+  /** The number of attempts: 1 to 3. */
   readonly prompts: number;
   readonly autopush: boolean;
   readonly verifiedPush: boolean;
-  /** PAM services that show messages when the login is over; with `!` before it, one that does not. */
+  /** PAM services that show messages after the login; with `!`, ones that do not. */
   readonly holdBack: readonly string[];
   readonly acceptEnvFactor: boolean;
   readonly fallbackLocalIp: boolean;
   /** Seconds to wait for a reply; 0: no limit but the login's deadline. */
   readonly httpsTimeout: number;
-  /** The GECOS field is the Duo user name; a position does that too. */
+  /** The GECOS field is the Duo user name. gecosUsernamePos implies this. */
   readonly sendGecos: boolean;
   readonly gecosDelim: string;
   /** Which part of the GECOS field is the Duo user name, from 1; undefined: with sendGecos, the whole field. */
@@ -44,10 +44,10 @@ export interface Config {
   readonly motd: boolean;
 }
 
-/** What a failure to ask Duo means: `safe` lets the user in, `secure` does not. */
+/** The result when Duo is unreachable: `safe` lets the user in, `secure` does not. */
 export type Failmode = 'safe' | 'secure';
 
-/** Something to be logged, in its order. */
+/** A line to log, in order. */
 export interface Notice {
   readonly priority: Priority;
   readonly text: string;
@@ -57,23 +57,23 @@ export interface Notice {
 export type ParsedConfig =
   | { readonly ok: true; readonly config: Config; readonly notices: readonly Notice[] }
   | {
-      /** The content can't be used. */
+      /** The content cannot be used. */
       readonly ok: false;
       /** The login is denied, whatever failmode says. */
       readonly denies: boolean;
-      /** What the file says of it, wherever it says so. */
+      /** The file's failmode, wherever it stands in the file. */
       readonly failmode: Failmode;
       readonly notices: readonly Notice[];
     };
 
 export interface ConfigSource {
-  /** Where the text came from, for messages. */
+  /** The path, for messages. */
   readonly path: string;
-  /** Decides the wording and the channel of messages. */
+  /** Selects the wording and channel of messages. */
   readonly program: 'pam' | 'login_duo';
 }
 
-/** Reads a configuration. Never throws: what is wrong with it is said in the notices, without any value that is secret. */
+/** Reads a configuration. Never throws: the notices name the errors, without any secret value. */
 export function parseConfig(text: string, { path, program }: ConfigSource): ParsedConfig {
   const notices: Notice[] = [];
   const say = (priority: Priority, message: string, channel: Channel = Channel.log) => {
@@ -104,7 +104,7 @@ export function parseConfig(text: string, { path, program }: ConfigSource): Pars
       denies ||= error instanceof DenyingValue;
       if (error.message !== '') {
         const message = error.message.replaceAll(`'${value}'`, () => `'${repeatable(value, secrets)}'`);
-        // What denies every login must be found in the log.
+        // An error that denies every login must appear in the log.
         if (error instanceof DenyingValue) complain(message);
         else say(Priority.error, message, Channel.stderr);
       }
@@ -113,7 +113,7 @@ export function parseConfig(text: string, { path, program }: ConfigSource): Pars
     }
   }
   const { host, ikey, skey } = settings;
-  // A file whose writing was cut short looks like this, and says nothing that could let anybody in.
+  // A file that was cut off while it was written looks like this. It must not let anybody in.
   const empty = host === '' && ikey === '' && skey === undefined;
   const failmode = failmodeOf(text, settings);
   const failed: ParsedConfig = { ok: false, denies: denies || empty, failmode, notices };
@@ -143,8 +143,8 @@ export function parseConfig(text: string, { path, program }: ConfigSource): Pars
 const SECRETS: ReadonlySet<string> = new Set(['skey', 'http_proxy']);
 
 /**
- * What a message may repeat of the file. A secret that got into another option, through an indented line or a slip of
- * the hand, is still a secret.
+ * What a message may show of the file. A secret that ended up in another option, by an indented line or a typing error,
+ * is still a secret.
  */
 function repeatable(value: string, secrets: readonly string[]): string {
   const secret =
@@ -155,7 +155,10 @@ function repeatable(value: string, secrets: readonly string[]): string {
   return secret ? '[not shown]' : value;
 }
 
-/** The failmode of a file that can't be used. An indented line is no setting of its own, but it shows what was meant. */
+/**
+ * The failmode of a file with an error. An indented failmode line belongs to another option, but it shows the
+ * intention.
+ */
 function failmodeOf(text: string, { failmode }: Settings): Failmode {
   return /^[ \t]+failmode[ \t]*[=:](?![ \t]*safe[ \t\r]*$)/m.test(text) ? 'secure' : failmode;
 }

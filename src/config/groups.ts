@@ -1,4 +1,4 @@
-/** The value of `groups`: lists of patterns that say whose logins need Duo. */
+/** The value of `groups`: lists of patterns that select the users who need Duo. */
 
 /** One pattern: `*` and `?` are wildcards; `negated` when it began with `!`. */
 export interface GroupPattern {
@@ -6,14 +6,14 @@ export interface GroupPattern {
   readonly negated: boolean;
 }
 
-/** A list matches a user when a pattern of it matches one of the user's groups and no negated one does. */
+/** A list matches a user if one of its patterns matches one of the user's groups and no negated pattern does. */
 export type GroupList = readonly GroupPattern[];
 
 /**
- * A value that begins with `;` is a comment: read as names of groups, it would spare everybody else the second factor.
+ * A value that begins with `;` is a comment: as group names, it would exempt everybody else.
  *
- * Splits at white space (`\ ` is a space in a name), then at commas. Patterns that are empty match nobody and are left
- * out, and so are lists of nothing else: a stray comma must not be a list that spares everybody the second factor.
+ * Splits at white space (`\ ` is a space in a name), then at commas. Empty patterns match nobody and are left out, and
+ * so are empty lists: a stray comma must not exempt anybody.
  */
 export function parseGroups(value: string): GroupList[] {
   if (value.startsWith(';')) return [];

@@ -1,9 +1,9 @@
 /**
- * The lines of a configuration file: `[section]`, `name = value` or `name: value`, comments, continuations. What a
- * name means is not known here, and sections are read but mean nothing: a setting counts wherever it stands.
+ * The lines of a configuration file: `[section]`, `name = value` or `name: value`, comments, continuations. Sections
+ * have no meaning: a setting counts wherever it stands.
  */
 
-/** One setting, or a line that can't be read (`name` is then undefined). Lines count from 1. */
+/** One setting, or a line that cannot be parsed (`name` is undefined). Lines count from 1. */
 export interface Entry {
   readonly line: number;
   readonly name: string | undefined;
@@ -11,8 +11,8 @@ export interface Entry {
 }
 
 /**
- * Reads every line; one that is no setting, section or comment yields an entry without a name. A line that begins with
- * white space says one more value of the setting above it.
+ * Reads every line. A line that is neither a setting, a section nor a comment yields an entry without a name. An
+ * indented line gives one more value to the setting above it.
  */
 export function* readIni(text: string): Generator<Entry> {
   let last: string | undefined;
@@ -42,14 +42,17 @@ export function* readIni(text: string): Generator<Entry> {
   }
 }
 
-/** A value without the comment behind it: `;` after white space begins one, but the first character is always the value's. */
+/**
+ * Removes a comment after a value: `;` after white space begins one, but the first character always belongs to the
+ * value.
+ */
 function uncommented(raw: string): string {
   const value = trim(raw);
   const comment = value.search(/[ \t\v\f\r];/);
   return comment < 0 ? value : trim(value.slice(0, comment));
 }
 
-/** White space as C has it: a byte of a secret may be one that Unicode calls a space. */
+/** White space as in C: a byte of a secret may be a space in Unicode. */
 function trim(text: string): string {
   let start = 0;
   let end = text.length;

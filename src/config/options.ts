@@ -7,20 +7,20 @@ import { parseGroups } from './groups.ts';
 const MAX_GROUPS = 256;
 const MAX_PROMPTS = 3;
 
-/** A configuration in the making: `skey` may still be missing. */
+/** An incomplete configuration: `skey` may be missing. */
 export type Settings = { -readonly [K in keyof Omit<Config, 'skey'>]: Config[K] } & {
   skey: Secret | undefined;
 };
 
-/** The option can't have this value. The message, where there is one, is for standard error. */
+/** The option cannot have this value. A message goes to standard error. */
 export class InvalidValue extends Error {
   override readonly name = 'InvalidValue';
 }
 
-/** The value can't be used, and the login must be denied whatever failmode says. */
+/** The value cannot be used, and every login is denied, whatever failmode says. */
 export class DenyingValue extends InvalidValue {}
 
-/** Reads one value into the settings; returns a line for the log where the option has something to say. */
+/** Parses one value into the settings. Returns a line for the log, if any. */
 type Option = (settings: Settings, value: string) => string | undefined;
 
 export function defaults(): Settings {
@@ -51,7 +51,7 @@ export function defaults(): Settings {
   };
 }
 
-/** An option that changes settings and has nothing to say. */
+/** An option that changes settings and logs nothing. */
 const set =
   (read: (value: string, settings: Settings) => Partial<Settings>): Option =>
   (settings, value) => {
@@ -129,7 +129,7 @@ function readHost(value: string): Partial<Settings> {
   return place;
 }
 
-/** The directory that a relative path begins in is chosen by the caller of a setuid host, such as su. */
+/** The caller of a setuid program (su) chooses its working directory, so relative paths are refused. */
 function readCafile(value: string): Partial<Settings> {
   if (!value.startsWith('/')) throw new DenyingValue(`Invalid cafile: '${value}' (must be an absolute path)`);
   return { cafile: value };
@@ -148,7 +148,7 @@ function readMinTls(value: string): Partial<Settings> {
 
 function readFailmode(value: string, settings: Settings): Partial<Settings> {
   if (value !== 'safe' && value !== 'secure') {
-    // Whoever wrote a failmode that is neither did not ask to let everybody in.
+    // An invalid failmode was not meant to let everybody in.
     settings.failmode = 'secure';
     throw new InvalidValue(`Invalid failmode: '${value}'`);
   }

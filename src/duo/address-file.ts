@@ -1,7 +1,7 @@
 /**
- * Addresses that outlive the process, in a file of its own. The file is kept open, since the engine gives up the right to
- * open files for writing. It has two halves that are written in turn, each with a digest: a write that was cut short costs
- * one half, and the other still holds.
+ * Stores addresses in a file. The file stays open, because the engine drops the permission to open files for writing.
+ * It has two halves that are written alternately, each with a digest: an interrupted write damages one half, and the
+ * other remains valid.
  */
 import { createHash } from 'node:crypto';
 import { constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
@@ -10,13 +10,13 @@ import * as v from 'valibot';
 import { type AddressStore, type KnownAddresses, MAX_NAMES } from './addresses.ts';
 import { MAX_ADDRESSES } from './look-up.ts';
 
-/** Bytes of one half: enough for as many names and addresses as are kept. */
+/** Bytes of one half: enough for all names and addresses that are kept. */
 const HALF = 65_536;
 const DIGEST = 64;
 
 const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const Half = v.strictObject({
-  /** Grows with each write: the higher one is the newer. */
+  /** Increases with each write: the half with the higher number is newer. */
   sequence: whole,
   names: v.pipe(
     v.array(
@@ -41,9 +41,9 @@ const Half = v.strictObject({
 type Half = v.InferOutput<typeof Half>;
 
 /**
- * Opens the file, or makes it.
- * @param tell is told what keeps it from being read or written; what is remembered then ends with the process
- * @returns undefined when the file can't be used
+ * Opens or creates the file.
+ * @param tell receives messages about read and write errors; addresses then live in memory only
+ * @returns undefined when the file cannot be used
  */
 export function openAddressFile(path: string, tell: (problem: string) => void): AddressStore | undefined {
   try {
@@ -113,7 +113,7 @@ class AddressFile implements AddressStore {
       const parsed = v.safeParse(Half, JSON.parse(text.toString()));
       return parsed.success ? parsed.output : undefined;
     } catch {
-      // What can't be read is not remembered.
+      // Invalid content is ignored.
       return undefined;
     }
   }

@@ -1,17 +1,17 @@
-/** The addresses of a host: looked up, and remembered where one process serves many logins. */
+/** Resolves a host name to addresses, with a memory for processes that serve many logins. */
 import type { Clock } from '../lib/clock.ts';
 import { createLookUp, type LookUp, LookUpError } from './look-up.ts';
 
 export interface Addresses {
   readonly list: readonly string[];
-  /** They come from memory: where none of them answers the name is asked for again. */
+  /** The addresses come from memory. If none of them answers, the name is looked up again. */
   readonly remembered: boolean;
 }
 
 export interface Resolver {
   /** @throws LookUpError */
   resolve(name: string): Promise<Addresses>;
-  /** None of the addresses answered. */
+  /** Reports that none of the addresses answered. */
   forget(name: string): void;
 }
 
@@ -23,30 +23,30 @@ export function plainResolver(clock: Clock, lookUp: LookUp = createLookUp(clock)
   };
 }
 
-/** Addresses that a name server gave. */
+/** Addresses from a name server. */
 export interface KnownAddresses {
   readonly list: readonly string[];
   /** When, in milliseconds since 1970. */
   readonly at: number;
 }
 
-/** Where addresses outlive the process. */
+/** Persistent storage of addresses. */
 export interface AddressStore {
   load(): ReadonlyMap<string, KnownAddresses>;
   save(known: ReadonlyMap<string, KnownAddresses>): void;
 }
 
-/** Milliseconds for which addresses are used without asking again, and for which they stand in for an answer. */
+/** Milliseconds for which addresses are used without a new look-up, and for which they replace a failed one. */
 const FRESH_MS = 60_000;
 export const USABLE_MS = 30 * 24 * 3_600_000;
-/** Addresses that have not changed are saved no more often. */
+/** The interval in which unchanged addresses are saved, in milliseconds. */
 const SAVE_MS = 3_600_000;
-/** More names than a host has services. */
+/** More names than a machine has services. */
 export const MAX_NAMES = 64;
 
 /**
- * Remembers. Where a name can't be looked up, the last addresses hold: whoever answers there must show Duo's
- * certificate, and where nobody does, the kernel says so.
+ * Remembers addresses. If a name cannot be looked up, the last addresses are used: a server there must show Duo's
+ * certificate, and if there is none, the kernel reports it.
  */
 export class MemoryResolver implements Resolver {
   readonly #clock: Clock;
@@ -80,7 +80,7 @@ export class MemoryResolver implements Resolver {
   }
 
   forget(name: string): void {
-    // The addresses stay, for when the name can't be looked up.
+    // Keep the addresses for the case that the name cannot be looked up.
     this.#fresh.delete(name);
   }
 
@@ -102,7 +102,7 @@ export class MemoryResolver implements Resolver {
     const known = this.#known.get(name);
     const now = this.#clock.now();
     if (known !== undefined && isSame(known.list, list) && Math.abs(now - known.at) < SAVE_MS) return;
-    // The last in a Map is the youngest.
+    // A Map keeps insertion order: the last entry is the newest.
     this.#known.delete(name);
     this.#known.set(name, { list, at: now });
     for (const oldest of this.#known.keys()) {

@@ -1,6 +1,6 @@
 /**
- * The certificate authorities that vouch for Duo's service, and no others: the set that Duo's own Unix client of July
- * 2026 trusts. A set with dates, to be replaced as a whole when Duo announces another.
+ * The certificate authorities of Duo's service: the set that Duo's own Unix client of July 2026 trusts. Replace the
+ * whole set when Duo announces another.
  */
 
 export interface Anchor {

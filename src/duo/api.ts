@@ -1,9 +1,8 @@
 /**
- * The Auth API v2 as this project uses it: what goes in, what comes out. The client in client.ts implements it over
- * TLS, tests implement it with a story.
+ * The types of the Auth API v2, as far as this project uses it. client.ts implements it over TLS, tests with a fake.
  */
 
-/** One entry of `prompt.factors`: what the user may type, and what is sent for it. */
+/** One entry of `prompt.factors`: what the user can type, and the factor that is sent for it. */
 export interface Factor {
   readonly key: string;
   readonly value: string;
@@ -11,22 +10,22 @@ export interface Factor {
 
 export interface PreauthRequest {
   readonly username: string;
-  /** The client's address as the host knows it (IPv4, IPv6 or a name); absent when unknown. */
+  /** The client's address as PAM gives it (IPv4, IPv6 or a name); absent when unknown. */
   readonly ipaddr?: string;
   readonly hostname?: string;
-  /** Tells Duo what this system does when Duo can't be reached. */
+  /** Tells Duo what this system does when Duo is unreachable. */
   readonly failmode: 'open' | 'closed';
   readonly verifiedPush: boolean;
 }
 
-/** The transaction of a Verified Push: the user types the code that this host shows into the phone. */
+/** The transaction of a Verified Push: the user types the code from this machine's screen into the phone. */
 export interface VerifiedPush {
   readonly txid: string;
-  /** Where preauth tells it. Otherwise it stands in a status message while the phone waits. */
+  /** The code from preauth. Otherwise a status message has it while the phone waits. */
   readonly code?: string;
 }
 
-/** Duo's answer to preauth, in the four shapes that it has. Texts are cleaned of control characters. */
+/** Duo's four kinds of answer to preauth. Texts have no control characters. */
 export type Preauth =
   | { readonly result: 'allow'; readonly message: string }
   | { readonly result: 'deny'; readonly message: string }
@@ -34,17 +33,17 @@ export type Preauth =
       readonly result: 'enroll';
       readonly message: string;
       readonly portalUrl?: string;
-      /** The text to show, where Duo sends a whole one. */
+      /** The complete text to show, if Duo sends one. */
       readonly promptText?: string;
     }
   | {
       readonly result: 'auth';
       readonly message: string;
-      /** Duo's menu, ready to be shown. */
+      /** Duo's menu. */
       readonly promptText: string;
-      /** The factor that Duo would pick by itself, such as `push1`; absent when there is none. */
+      /** The factor that Duo selects by default, such as `push1`. */
       readonly defaultFactor?: string;
-      /** Menu keys with the factors that they stand for. */
+      /** The menu's keys with their factors. */
       readonly factors: readonly Factor[];
       readonly verifiedPush?: VerifiedPush;
     };
@@ -57,11 +56,11 @@ export interface AuthRequest {
   readonly hostname?: string;
   /** URL-encoded pairs for the phone, such as `Server%20IP=…&Command=…`. */
   readonly pushinfo?: string;
-  /** The transaction that preauth opened for a verified push. */
+  /** The transaction of a verified push, from preauth. */
   readonly txid?: string;
 }
 
-/** How an authentication ended. Decided by `result`, never by `status`. */
+/** The end of an authentication. `result` decides, never `status`. */
 export interface AuthResult {
   readonly result: 'allow' | 'deny';
   readonly status: string;
@@ -74,11 +73,11 @@ export type AuthStatus =
   | { readonly result: 'waiting'; readonly status: string; readonly message: string };
 
 /**
- * One Duo application. Every call rejects with a DuoError, or with the signal's reason when it is aborted.
- * `notify` is told of waits that the user should know of (rate limiting), in Duo's words.
+ * One Duo application. Every call rejects with a DuoError, or with the signal's reason. `notify` receives messages
+ * about waits (rate limiting), in Duo's words.
  */
 export interface DuoApi {
-  /** Reads the service's clock and keeps the offset for signatures, where it has to be known beforehand. */
+  /** Reads the service's clock, unless the offset is already known, and keeps the offset for signatures. */
   ping(signal: AbortSignal): Promise<void>;
   preauth(request: PreauthRequest, signal: AbortSignal): Promise<Preauth>;
   /** One synchronous authentication: resolves when the user has decided. */

@@ -1,4 +1,4 @@
-/** The Auth API over TLS: signs, sends, tries again where that can't do harm, and reads the answer. */
+/** The Auth API over TLS: signs and sends requests, retries where that is harmless, and parses the replies. */
 import type { Secret } from '../lib/secret.ts';
 import type { AuthRequest, DuoApi, PreauthRequest } from './api.ts';
 import { hostHeader } from './connect.ts';
@@ -22,31 +22,28 @@ import { authorization, duoDate, encodeParameters, type Method, type Parameters 
 export interface ClientOptions extends DuoServiceOptions {
   readonly ikey: string;
   readonly skey: Secret;
-  /** Milliseconds to wait for a reply that waits for nobody; 0: the client's own limit. */
+  /** Milliseconds to wait for a reply that does not depend on the user; 0: the client's default. */
   readonly timeout: number;
   /** See user-agent.ts. */
   readonly userAgent: string;
-  /** Told of waits that the user should know of. */
+  /** Receives messages about waits, for the user. */
   readonly notify: (text: string) => void;
   /** 0 … 1, for jitter. */
   readonly random?: () => number;
-  /** Our clock is believed until Duo complains of it, which spares a login its ping. */
+  /** Use the local clock until Duo rejects a timestamp. This saves the ping. */
   readonly trustsClock?: boolean;
-  /** Connections and what else is remembered, shared with other clients; absent: this client has its own. */
+  /** Connections, clock offset and addresses, shared with other clients; absent: this client has its own. */
   readonly serviceCache?: ServiceCache;
 }
 
 const TRIES = 3;
-/** Milliseconds after which no try begins, so that an absence is found before the login's time is over. */
+/** Milliseconds after which no new attempt starts, so that an outage is found before the login's time ends. */
 const LAST_TRY_MS = 25_000;
-/** Milliseconds for a reply that waits for nobody, where the configuration sets no limit. */
+/** Milliseconds for a reply that does not depend on the user, unless the configuration sets a limit. */
 const PROMPT_REPLY_MS = 30_000;
-/**
- * Milliseconds after which a connection that was idle must show that it is still there before a call is sent that
- * can't be sent twice.
- */
+/** Idle milliseconds after which a connection must answer a ping before a call that cannot be repeated. */
 const CHECK_AFTER_MS = 5000;
-/** Milliseconds for a connection that was idle to bring a reply that waits for nobody. */
+/** Milliseconds for a reply over a connection that was idle. */
 const STALE_MS = 5000;
 const CLOCK_SKEW = 40_105;
 const INVALID_PARAMETER = 40_002;
@@ -55,9 +52,9 @@ interface Call {
   readonly method: Method;
   readonly path: string;
   readonly parameters: Parameters;
-  /** The reply waits for a person, so that only the login's deadline limits it. */
+  /** The reply waits for the user, so only the login's deadline limits it. */
   readonly slow?: true;
-  /** Sending it twice would ask the user twice. */
+  /** A second request would ask the user twice. */
   readonly once?: true;
 }
 
@@ -106,7 +103,7 @@ class Client implements DuoApi {
   async authStatus(txid: string, signal: AbortSignal) {
     const call: Call = { method: 'GET', path: '/auth/v2/auth_status', parameters: { txid }, slow: true };
     const reply = await this.#signed(call, signal);
-    // Duo's long poll ran out while nobody had decided: nothing has changed.
+    // Duo's long poll ended without a decision: nothing has changed.
     if (
       reply.status === 400 &&
       failureCode(reply.body) === INVALID_PARAMETER &&
@@ -125,7 +122,7 @@ class Client implements DuoApi {
     return openReply(await this.#signed(call, signal));
   }
 
-  /** A signed call; once more with Duo's clock where ours was found wrong. */
+  /** A signed call. If Duo rejects the timestamp, it is repeated with Duo's clock. */
   async #signed(call: Call, signal: AbortSignal): Promise<Reply> {
     const reply = await this.#send(call, signal);
     if (reply.status !== 401 || failureCode(reply.body) !== CLOCK_SKEW) return reply;
@@ -133,7 +130,7 @@ class Client implements DuoApi {
     return this.#send(call, signal);
   }
 
-  /** Sends until there is a reply other than 429, or one whose wait is too long. */
+  /** Sends until the reply is not 429, or the wait is too long. */
   async #send(call: Call, signal: AbortSignal): Promise<Reply> {
     const { clock, notify, random = Math.random } = this.#options;
     for (let attempt = 0; ; attempt += 1) {
@@ -154,8 +151,8 @@ class Client implements DuoApi {
   }
 
   /**
-   * Sends until there is a reply, up to three times where no connection can be had. A connection that was there already
-   * and fails costs no try: a fresh one must do no worse for its having been there.
+   * Sends until there is a reply, with at most three attempts to connect. A failed connection that was already open
+   * does not count as an attempt.
    */
   async #connect(call: Call, signal: AbortSignal): Promise<ExchangeReply> {
     const { clock } = this.#options;
@@ -178,7 +175,9 @@ class Client implements DuoApi {
     }
   }
 
-  /** A connection for this call. Where it can't be sent twice, one that was idle shows first that it still leads to Duo. */
+  /**
+   * A connection for this call. If the call cannot be repeated, a connection that was idle must first answer a ping.
+   */
   async #checkedConnection(call: Call, signal: AbortSignal): Promise<Connection> {
     const service = this.#service;
     const connection = service.acquire();
@@ -197,7 +196,7 @@ class Client implements DuoApi {
     }
   }
 
-  /** @param reused the connection was there already, and nobody knows whether it still leads anywhere */
+  /** @param reused the connection was already open and may be dead */
   async #exchange(
     connection: Connection,
     { method, path, parameters, slow, once }: Call,

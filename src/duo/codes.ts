@@ -1,4 +1,4 @@
-/** duo_code_t of duo(3), and which of its codes each end of a login is. The one place where that is decided. */
+/** duo_code_t of duo(3), and the code for each end of a login. */
 import type { DuoErrorCode } from './errors.ts';
 import type { LoginResult } from './login.ts';
 
@@ -14,7 +14,7 @@ export const DuoCode = {
 } as const;
 export type DuoCode = (typeof DuoCode)[keyof typeof DuoCode];
 
-/** The codes as duo.h spells them. */
+/** The names in duo.h. */
 export const DUO_CODE_NAMES = {
   [DuoCode.ok]: 'DUO_OK',
   [DuoCode.fail]: 'DUO_FAIL',
@@ -25,9 +25,9 @@ export const DUO_CODE_NAMES = {
   [DuoCode.serverError]: 'DUO_SERVER_ERROR',
 } as const satisfies Readonly<Record<DuoCode, string>>;
 
-/** The codes that say what was decided about the user. */
+/** The codes that are a decision about the user. */
 export type DuoVerdictCode = typeof DuoCode.ok | typeof DuoCode.fail | typeof DuoCode.abort;
-/** The codes that say that something failed, and nothing about the user. */
+/** The codes that are a failure and say nothing about the user. */
 export type DuoFailureCode = Exclude<DuoCode, DuoVerdictCode>;
 
 const ERRORS: Readonly<Record<DuoErrorCode, DuoFailureCode>> = {
@@ -48,7 +48,7 @@ export function codeOfError(error: DuoErrorCode): DuoFailureCode {
   return ERRORS[error];
 }
 
-/** The code of what a try decided. Only a user who authenticated, or whom Duo lets in without a factor, is DUO_OK. */
+/** The code for an attempt's decision. DUO_OK only for a user who authenticated, or whom Duo exempts. */
 export function codeOfVerdict(kind: Exclude<LoginResult['kind'], 'error'>): DuoVerdictCode {
   switch (kind) {
     case 'allowed':
@@ -62,7 +62,7 @@ export function codeOfVerdict(kind: Exclude<LoginResult['kind'], 'error'>): DuoV
   }
 }
 
-/** The code of a try's end, whichever it was. */
+/** The code for the end of an attempt. */
 export function codeOfResult(result: LoginResult): DuoCode {
   return result.kind === 'error' ? codeOfError(result.error.code) : codeOfVerdict(result.kind);
 }

@@ -1,4 +1,4 @@
-/** A TLS connection to Duo: every address of the host in turn, through a proxy where one is configured. */
+/** A TLS connection to Duo: tries each address of the API host, through a proxy if one is configured. */
 import { createConnection, isIP, type Socket } from 'node:net';
 import { connect, type SecureContext, type TLSSocket } from 'node:tls';
 import type { Clock } from '../lib/clock.ts';
@@ -11,7 +11,7 @@ import { LookUpError } from './look-up.ts';
 import type { HttpProxy } from './proxy.ts';
 import { namesHost, type Trust } from './trust.ts';
 
-/** The value of Host for a service. */
+/** The Host header for a service. */
 export function hostHeader({ host, port }: Pick<Endpoint, 'host' | 'port'>): string {
   const name = host.includes(':') ? `[${host}]` : host;
   return port === 443 ? name : `${name}:${port}`;
@@ -21,15 +21,15 @@ export interface Endpoint {
   readonly host: string;
   readonly port: number;
   readonly proxy: HttpProxy | undefined;
-  /** Holds the authorities that may vouch for the server. */
+  /** Holds the trusted authorities. */
   readonly context: SecureContext;
-  /** Whose certificates are taken. */
+  /** The certificates to trust. */
   readonly trust: Trust;
   readonly clock: Clock;
   readonly resolver: Resolver;
 }
 
-/** Milliseconds after which no other address is tried, and for one address. */
+/** Milliseconds after which no further address is tried, and the limit for one address. */
 const ALL_MS = 20_000;
 const CONNECT_MS = 10_000;
 const PROXY_MS = 10_000;
@@ -37,8 +37,8 @@ const HANDSHAKE_MS = 5_000;
 const MAX_PROXY_REPLY = 16_384;
 
 /**
- * The error for a failed call that is not ours yet.
- * @param cause the system's error; absent where the other side failed, or did not answer in time
+ * Converts the error of a failed call.
+ * @param cause the system's error; absent when the peer failed or did not answer in time
  */
 export function asDuoError(
   { host, port }: Pick<Endpoint, 'host' | 'port'>,
@@ -52,7 +52,10 @@ export function asDuoError(
   return new DuoConnectionError(`Couldn't connect to ${host}:${port}: ${reason}`);
 }
 
-/** Watches a wait. @returns what ends the watch, and turns an error that a standstill may have caused into our own */
+/**
+ * Watches a wait. @returns a function that ends the watch and converts an error that a stall of this process may have
+ * caused
+ */
 export function watchWait(clock: Clock): (error?: unknown) => unknown {
   const watch = StallDetector.of(clock).watch();
   return (error) => {
@@ -64,8 +67,8 @@ export function watchWait(clock: Clock): (error?: unknown) => unknown {
 }
 
 /**
- * Connects, or rejects with the last address's error; with this host's own, where one address met it.
- * @param signal drops at once what is under way; the promise then rejects with its reason
+ * Connects, or rejects with the last address's error, or with a local error if one occurred.
+ * @param signal cancels at once; the promise then rejects with its reason
  * @throws DuoConnectionError, DuoLocalError
  */
 export async function connectTls(endpoint: Endpoint, signal: AbortSignal): Promise<TLSSocket> {
@@ -75,7 +78,7 @@ export async function connectTls(endpoint: Endpoint, signal: AbortSignal): Promi
     return await connectAny(list, endpoint, signal);
   } catch (error) {
     if (!remembered || !(error instanceof DuoConnectionError)) throw error;
-    // What was true a minute ago may not be any more. The same addresses once more would only take time.
+    // The remembered addresses may be out of date. Repeating the same ones would only take time.
     endpoint.resolver.forget(host);
     const fresh = await addressesOf(host, endpoint, signal);
     const others = fresh.list.filter((address) => !list.includes(address));
@@ -94,7 +97,7 @@ async function connectAny(
   let local: DuoError | undefined;
   const begin = endpoint.clock.monotonic();
   for (const address of addresses) {
-    // A host with many addresses that do not answer must be found absent before the login's time is over.
+    // An API host with many silent addresses must be found unreachable before the login's time ends.
     if (endpoint.clock.monotonic() - begin >= ALL_MS) break;
     try {
       return await connectAddress(address, port, endpoint, signal);
@@ -114,14 +117,14 @@ async function addressesOf(host: string, endpoint: Endpoint, signal: AbortSignal
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof LookUpError)) throw error;
-    // getaddrinfo may know a proxy by a short name or in a file: that the name servers don't says little.
+    // getaddrinfo may know a proxy by a short name or from a file, so the name servers' answer is not evidence.
     const elsewhere = error.unknownName && endpoint.proxy !== undefined;
     if (error.evidence && !elsewhere) throw asDuoError(endpoint, error.message);
     throw new DuoLocalError(`this host can't look up ${host}: ${error.message}`);
   }
 }
 
-/** A look-up can't be cancelled: on abort its answer is no longer waited for. */
+/** A look-up cannot be cancelled. On abort its answer is ignored. */
 function untilAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   const aborted = () => reject(signal.reason);
@@ -162,19 +165,19 @@ async function tcpConnection(tcp: Socket, endpoint: Endpoint, signal: AbortSigna
   }
 }
 
-/** A wait on a socket, and the reasons why it may be in vain. */
+/** A wait on a socket, and the ways in which it can fail. */
 interface Wait {
   readonly endpoint: Endpoint;
   readonly signal: AbortSignal;
   readonly ms: number;
-  /** What to say when the time is over, and when the socket fails or ends. */
+  /** The reason on timeout, and the reason when the socket fails or closes. */
   readonly late: string;
   readonly closed: string;
-  /** What kept packets from leaving this host meanwhile. */
+  /** A local shortage that kept packets from leaving. */
   readonly shortage?: () => unknown;
 }
 
-/** Waits for what `begin` announces, but not past the time, the signal, the socket's error or its end. */
+/** Waits for the event of `begin`, the timeout, the signal, an error or the end of the socket. */
 async function during<T>(
   socket: Socket,
   { endpoint, signal, ms, late, closed, shortage }: Wait,
@@ -202,18 +205,18 @@ async function during<T>(
     timer.abort();
     signal.removeEventListener('abort', aborted);
     socket.off('error', failed).off('close', ended);
-    // An error after the decision has nobody to tell, and must not end the process.
+    // A later error must not end the process.
     socket.on('error', () => {});
   }
 }
 
-/** What OpenSSL has against the other side, such as `unsupported protocol`; undefined when it is not OpenSSL's error. */
+/** OpenSSL's reason, such as `unsupported protocol`; undefined for other errors. */
 function reasonOf(error: unknown): string | undefined {
   if (!/^ERR_SSL_/.test(codeOf(error)) || !(error instanceof Error) || !('reason' in error)) return undefined;
   return typeof error.reason === 'string' ? `SSL handshake failed (${cleanText(error.reason)})` : undefined;
 }
 
-/** CONNECT, as RFC 9110 has it. */
+/** Sends CONNECT (RFC 9110). */
 async function openTunnel(
   tcp: Socket,
   proxy: HttpProxy,
@@ -239,7 +242,7 @@ async function openTunnel(
       if (end === null && reply.length < MAX_PROXY_REPLY) return;
       tcp.off('data', read).pause();
       const status = cleanText(reply.split(/\r?\n/, 1)[0] ?? '').slice(0, 200);
-      // Bytes behind the head would be the proxy's own: the server says nothing before the handshake.
+      // More bytes would come from the proxy: the server sends nothing before the handshake.
       const whole = end !== null && end.index + end[0].length === reply.length;
       if (whole && /^HTTP\/1\.[01] 200(?: |$)/.test(status)) resolve();
       else reject(asDuoError(endpoint, `Proxy error: ${status}`));
@@ -255,7 +258,7 @@ async function handshake(tcp: Socket, endpoint: Endpoint, signal: AbortSignal): 
     ...(isIP(host) === 0 ? { servername: host } : {}),
     secureContext: context,
     ALPNProtocols: ['http/1.1'],
-    // Both are judged below: Node knows no common names, and the sentences are duo_unix's.
+    // Both checks follow below: Node does not support common names, and the sentences are duo_unix's.
     rejectUnauthorized: false,
     checkServerIdentity: () => undefined,
   });

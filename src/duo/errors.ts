@@ -1,11 +1,11 @@
 /**
- * What can go wrong between here and Duo. Every error has a stable `code`; its message is the sentence for the
- * log, holds no secret, and no control characters.
+ * The failures of a call to Duo. Every error has a stable `code`; its message is the sentence for the log, without
+ * secrets and control characters.
  */
 
-/** What all errors here have in common. */
+/** The base of all errors. */
 export abstract class DuoError extends Error {
-  /** Says which error it is, and stays the same over all releases. */
+  /** Identifies the error, and stays the same over releases. */
   abstract readonly code: DuoErrorCode;
 }
 
@@ -28,8 +28,8 @@ export class DuoConnectionError extends DuoError {
 }
 
 /**
- * This host, not Duo, is out of something (descriptors, memory, ports), forbids the call, can't look up the name, or does
- * not let the engine run. A local user can cause it, so it is never a reason to let anybody in.
+ * This machine, not Duo, failed: a shortage (descriptors, memory, ports), a forbidden call, a failed look-up, or a
+ * stalled engine. A local user can cause it, so it never lets anybody in.
  */
 export class DuoLocalError extends DuoError {
   override readonly code = 'ERR_DUO_LOCAL';
@@ -40,12 +40,12 @@ export class DuoUnauthorizedError extends DuoError {
   override readonly code = 'ERR_DUO_UNAUTHORIZED';
 }
 
-/** HTTP 5xx, a redirect, or any other status that is no answer: `HTTP N`. */
+/** HTTP 5xx, a redirect, or another unexpected status: `HTTP N`. */
 export class DuoServerError extends DuoError {
   override readonly code = 'ERR_DUO_SERVER';
 }
 
-/** A reply that can't be used: `invalid JSON response`, `JSON missing valid 'FIELD'`. */
+/** An unusable reply: `invalid JSON response`, `JSON missing valid 'FIELD'`. */
 export class DuoReplyError extends DuoError {
   override readonly code = 'ERR_DUO_REPLY';
 }
@@ -55,20 +55,20 @@ export class DuoRequestError extends DuoError {
   override readonly code = 'ERR_DUO_REQUEST';
 }
 
-/** `stat=FAIL` with HTTP 200: Duo refuses this try, and the user may try again. */
+/** `stat=FAIL` with HTTP 200: Duo refuses this attempt, and the user may try again. */
 export class DuoTryError extends DuoRequestError {}
 
-/** HTTP 429, again and again: Duo answers, but not in the time that a login has. */
+/** HTTP 429 until the login's time ended. */
 export class DuoRateLimitError extends DuoError {
   override readonly code = 'ERR_DUO_RATE_LIMIT';
 }
 
-/** The client could not be set up: the message names what of its settings (cafile, disable_ca_pinning, http_proxy) can't be used. */
+/** The client could not be set up. The message names the setting (cafile, disable_ca_pinning, http_proxy). */
 export class DuoHandleError extends DuoError {
   override readonly code = 'ERR_DUO_HANDLE';
 }
 
-/** A program asked for what can't be done: no user name, nobody to ask, an unknown flag. Duo was not asked. */
+/** A program passed an invalid parameter: no user name, no prompt, an unknown flag. Duo was not asked. */
 export class DuoParameterError extends DuoError {
   override readonly code = 'ERR_DUO_PARAMETER';
 }

@@ -1,6 +1,6 @@
 /**
- * One request and its reply, sent by axios over a connection of connect.ts: no redirects, no cookies, no compression, no
- * proxy of the environment, and no more than 256 KiB of a reply.
+ * Sends one request with axios over a connection of connect.ts: no redirects, cookies, compression or environment
+ * proxy, and replies of at most 256 KiB.
  */
 import { type IncomingMessage, validateHeaderValue } from 'node:http';
 import { Agent, type RequestOptions, request } from 'node:https';
@@ -10,18 +10,18 @@ import { asDuoError, connectTls, type Endpoint, watchWait } from './connect.ts';
 import { DuoConnectionError, DuoError, DuoReplyError } from './errors.ts';
 import { codeOf } from './local.ts';
 
-/** The longest reply that is read, in bytes. */
+/** The longest reply, in bytes. */
 const MAX_REPLY = 262_144;
 
-/** A connection broke after the request was on its way: the service may have acted on it. */
+/** A connection broke after the request was sent: the service may have acted on it. */
 export class DuoBrokenConnectionError extends DuoConnectionError {}
 
-/** The signal of the call for which a connection is opened, as it travels through Node's agent. */
+/** Carries the signal of the call that opens a connection through Node's agent. */
 interface CallerOptions extends RequestOptions {
   readonly caller?: AbortSignal;
 }
 
-/** One connection to a service, opened by connect.ts when it is needed, for one call at a time. */
+/** One connection to a service, opened on demand, for one call at a time. */
 export class Connection extends Agent {
   readonly endpoint: Endpoint;
   /** When a call last ended on it, in monotonic milliseconds. */
@@ -34,7 +34,7 @@ export class Connection extends Agent {
     this.usedAt = endpoint.clock.monotonic();
   }
 
-  /** True while the connection is there and nobody uses it. */
+  /** True while the connection is open and unused. */
   get connected(): boolean {
     return Object.values(this.freeSockets).some((sockets) => sockets?.some((socket) => !socket.destroyed));
   }
@@ -45,7 +45,7 @@ export class Connection extends Agent {
   ): Duplex | null | undefined {
     connectTls(this.endpoint, caller ?? new AbortController().signal).then(
       (socket) => callback?.(null, socket),
-      // The stream stands behind an error that says there is none: Node looks at the error alone.
+      // The second argument is meaningless with an error, and Node reads only the error.
       (error: Error) => (callback as ((error: Error) => void) | undefined)?.(error),
     );
     return undefined;
@@ -57,7 +57,7 @@ export interface Exchange {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** Milliseconds for the reply, from the end of the request; 0: no limit. */
+  /** Milliseconds from the end of the request to the reply; 0: no limit. */
   readonly timeout: number;
   readonly signal: AbortSignal;
 }
@@ -65,14 +65,14 @@ export interface Exchange {
 export interface ExchangeReply {
   readonly status: number;
   readonly body: string;
-  /** A header of the reply, by its lower-case name. */
+  /** A reply header, by its lower-case name. */
   readonly header: (name: string) => string | undefined;
 }
 
-/** The class adds no defaults of its own: no transforms, and no headers but those that its adapter adds. */
+/** The Axios class has no default transforms or headers, except those of its adapter. */
 const http = new Axios({
   adapter: 'http',
-  // As text, axios would drop a byte order mark, which JSON must not have.
+  // As text, axios would remove a byte order mark, which is invalid in JSON.
   responseType: 'arraybuffer',
   validateStatus: () => true,
   maxContentLength: MAX_REPLY,
@@ -82,16 +82,16 @@ const http = new Axios({
 });
 
 /**
- * One request and its reply, whatever its status.
- * @throws DuoConnectionError, DuoLocalError, DuoReplyError, or the signal's reason; TypeError for a value that no header
- * can have
+ * Sends one request and returns its reply, whatever its status.
+ * @throws DuoConnectionError, DuoLocalError, DuoReplyError, or the signal's reason; TypeError for an invalid header
+ * value
  */
 export async function exchange(
   connection: Connection,
   { method, path, headers, body, timeout, signal }: Exchange,
 ): Promise<ExchangeReply> {
   signal.throwIfAborted();
-  // axios leaves out characters that a header can't have; what is signed must go as it is, or not at all.
+  // axios silently removes invalid characters from headers; a signed request must not change.
   for (const [name, value] of Object.entries(headers)) validateHeaderValue(name, value);
   const { endpoint } = connection;
   const ended = new AbortController();
@@ -101,7 +101,7 @@ export async function exchange(
   const send = (options: RequestOptions, answered: (reply: IncomingMessage) => void) => {
     const own: CallerOptions = { setDefaultHeaders: false, maxHeaderSize: 16_384, caller: ended.signal };
     const call = request(Object.assign(options, own), answered);
-    // The timeout of axios would count the time for the connection too, and knows no clock but the machine's.
+    // axios's timeout would include the connection time and cannot use our clock.
     call.once('finish', () => {
       if (timeout === 0) return;
       endpoint.clock.sleep(timeout, timer.signal).then(
@@ -109,7 +109,7 @@ export async function exchange(
         () => {},
       );
     });
-    // A connection may end without a reply and without an error: axios would wait on.
+    // A connection may end without a reply and without an error; axios would wait forever.
     const closed = () => ended.abort(broken(endpoint, 'Connection closed'));
     const told = () => call.off('close', closed);
     call.once('close', closed).once('response', told).once('error', told);
@@ -119,7 +119,7 @@ export async function exchange(
   try {
     const reply = await http.request<Buffer>({
       method,
-      // The agent alone knows where to: a URL has no place for an address with a zone, and reads some names as addresses.
+      // Only the agent knows the address. A URL cannot hold an address with a zone, and reads some names as addresses.
       url: `https://localhost${path}`,
       headers: { ...headers, 'Accept-Encoding': false },
       data: body,
@@ -145,7 +145,7 @@ export async function exchange(
   }
 }
 
-/** An error without what axios puts beside it: its errors hold the request, and so the headers and the body. */
+/** An error without axios's request, which holds headers and body. */
 function plainError(endpoint: Endpoint, error: unknown): DuoError {
   const cause = error instanceof AxiosError ? error.cause : error;
   if (cause instanceof DuoError) return cause;
@@ -158,7 +158,7 @@ function plainError(endpoint: Endpoint, error: unknown): DuoError {
   return broken(endpoint, reason, cause ?? error);
 }
 
-/** The error of a connection that was there and broke. */
+/** The error of a broken connection. */
 function broken(endpoint: Endpoint, reason: string, cause?: unknown): DuoError {
   const plain = asDuoError(endpoint, reason, cause);
   return plain instanceof DuoConnectionError ? new DuoBrokenConnectionError(plain.message) : plain;

@@ -1,4 +1,4 @@
-/** Where Duo's API is: the value of `host`. */
+/** Parses `host`, the API host. */
 
 export interface ApiHost {
   /** In lower case, without a port and without brackets. */
@@ -8,7 +8,7 @@ export interface ApiHost {
 
 const HTTPS = 443;
 
-/** Reads `name`, `name:port`, `[address]` or `[address]:port`; undefined when it is none of them. The name may be empty. */
+/** Parses `name`, `name:port`, `[address]` or `[address]:port`; undefined for anything else. The name may be empty. */
 export function parseHost(value: string): ApiHost | undefined {
   const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^\s:/@[\]]*))(?::(\d{1,5}))?$/.exec(value);
   const port = Number(match?.[3] ?? HTTPS);

@@ -1,17 +1,17 @@
-/** This host's own address. */
+/** This machine's own address. */
 import { networkInterfaces } from 'node:os';
 import { sourceAddress } from './udp.ts';
 
 /**
- * The address that a packet to the outside would come from, else that of the first interface which is not the loopback.
- * Undefined when there is none.
+ * The source address of packets to the outside, or the address of the first interface other than loopback; undefined
+ * when there is none.
  */
 export async function localAddress(): Promise<string | undefined> {
   for (const family of ['udp4', 'udp6'] as const) {
     try {
       return await sourceAddress(family);
     } catch {
-      // No way to the outside with this family.
+      // This address family has no route.
     }
   }
   return firstInterfaceAddress();
@@ -23,7 +23,7 @@ function firstInterfaceAddress(): string | undefined {
       .flat()
       .find((entry) => entry !== undefined && !entry.internal)?.address;
   } catch {
-    // A host that is out of descriptors can't list them: what comes next fails for the same reason, and says so.
+    // Without descriptors the interfaces cannot be listed. The next step fails for the same reason and reports it.
     return undefined;
   }
 }

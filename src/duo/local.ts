@@ -1,27 +1,27 @@
-/** Failures of this host's own, told from what the network or Duo did. */
+/** Separates failures of this machine from failures of the network or Duo. */
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Clock } from '../lib/clock.ts';
 import { connectUdp, openUdp, sendUdp } from './udp.ts';
 
 /**
- * What the kernel or OpenSSL reports of the other side or of the way to it. Every other code is this host's own: it is
- * short of something (EMFILE, ENOMEM, ENOBUFS, EAGAIN) or forbids the call (EPERM, EACCES). A local user can cause most
- * of those, so only what is listed here can count as Duo's absence.
+ * The errors with which the kernel or OpenSSL reports the peer or the route. Every other code is a local failure: a
+ * shortage (EMFILE, ENOMEM, ENOBUFS, EAGAIN) or a forbidden call (EPERM, EACCES). Local users can cause most of those,
+ * so only listed codes can count as evidence.
  */
 const EVIDENCE = new RegExp(
   '^(?:ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|ENETRESET' +
     '|EAFNOSUPPORT|EPROTO|HPE_.*|ERR_TLS_.*|ERR_SSL_(?!MALLOC_FAILURE$).*)$',
 );
 
-/** True for an error that says nothing about the other side. */
+/** True for an error that says nothing about the peer. */
 export function isLocal(error: unknown): boolean {
   return !EVIDENCE.test(codeOf(error)) && !hasNoIpv6(error);
 }
 
 /**
- * EADDRNOTAVAIL says that every local port towards an address is taken, which is this host's own failure. For an IPv6
- * address it can also say that this host has no IPv6 address to send from, which is a missing route.
+ * EADDRNOTAVAIL means that every local port towards an address is taken, which is a local failure. For IPv6 it can also
+ * mean that this machine has no IPv6 address, which is a missing route.
  */
 function hasNoIpv6(cause: unknown): boolean {
   if (codeOf(cause) !== 'EADDRNOTAVAIL' || !(cause instanceof Error) || !('address' in cause)) return false;
@@ -34,15 +34,15 @@ function hasGlobalIpv6(): boolean {
       .flat()
       .some((entry) => entry?.family === 'IPv6' && !entry.internal && entry.scopeid === 0);
   } catch {
-    // This host is short of something.
+    // A local shortage.
     return true;
   }
 }
 
 /**
- * What keeps packets from leaving this host, if anything does; undefined: nothing. A full table of a stateful packet
- * filter (conntrack) drops the first packet of each new connection, which TCP does not report: a connection then times
- * out. For UDP the same is an error at once. The probe is one datagram from a socket to itself.
+ * Finds what keeps packets from leaving this machine; undefined: nothing. A full connection-tracking table drops the
+ * first packet of each new connection without a TCP error, so that connections time out; for UDP it is an immediate
+ * error. The probe sends one datagram from a socket to itself.
  */
 export async function findShortage(): Promise<unknown> {
   try {
@@ -61,7 +61,7 @@ export async function findShortage(): Promise<unknown> {
 
 const PROBE_MS = 1000;
 
-/** Probes every second until `signal` ends it. @returns how to read what was found */
+/** Probes every second until `signal` aborts. @returns a function that returns what was found */
 export function watchShortage(clock: Clock, signal: AbortSignal): () => unknown {
   let found: unknown;
   const watch = async () => {
@@ -74,12 +74,12 @@ export function watchShortage(clock: Clock, signal: AbortSignal): () => unknown 
   return () => found;
 }
 
-/** Milliseconds: shorter than any wait for the other side, so that none runs out because this process stood still. */
+/** Milliseconds, shorter than any wait for the peer, so that no wait expires merely because this process stalled. */
 const MAX_LOST_MS = 2000;
 
 /**
- * What to add to the error of a wait during which this process stood still; undefined: it ran.
- * @param lost milliseconds, as StallDetector counts them
+ * Text for the error of a wait during which this process stalled; undefined: it did not.
+ * @param lost milliseconds from StallDetector
  */
 export function standstill(lost: number): string | undefined {
   if (lost <= MAX_LOST_MS) return undefined;

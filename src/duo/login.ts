@@ -1,6 +1,6 @@
 /**
- * duo_login of duo(3): one try to authenticate one user. It asks Duo what is needed (ping, preauth), asks the user
- * which factor, and lets Duo decide (auth, auth_status).
+ * duo_login of duo(3): one attempt to authenticate one user. It asks Duo what is needed (ping, preauth), asks the user
+ * for a factor, and lets Duo decide (auth, auth_status).
  */
 import type { DuoApi, Preauth } from './api.ts';
 import { DuoError, DuoParameterError, DuoTryError } from './errors.ts';
@@ -11,13 +11,13 @@ export interface LoginFlags {
   readonly auto: boolean;
   /** Wait in one call, with one status message, instead of reporting each step. */
   readonly sync: boolean;
-  /** The host shows status lines when the login is over: what the user must read before then is shown in a prompt. */
+  /** The PAM application shows status lines after the login: what the user must read earlier goes into a prompt. */
   readonly heldBack?: boolean;
 }
 
 /** conv_prompt and conv_status of duo(3). */
 export interface LoginConversation {
-  /** Shows `text` and resolves to the answer; rejects when there is none. Absent where nobody can be asked. */
+  /** Shows `text` and resolves to the answer; rejects when there is none. Absent: nobody can be asked. */
   readonly prompt?: (text: string) => Promise<string>;
   readonly status: (text: string) => void;
 }
@@ -27,23 +27,23 @@ export interface LoginRequest {
   readonly ipaddr?: string;
   readonly hostname?: string;
   readonly pushinfo?: string;
-  /** What the host does when Duo can't be reached, for Duo's information. */
+  /** failmode, for Duo's information. */
   readonly failmode: 'open' | 'closed';
   readonly verifiedPush: boolean;
   readonly flags: LoginFlags;
-  /** A factor or passcode given beforehand (DUO_PASSCODE), used instead of asking. */
+  /** A factor or passcode given in advance (DUO_PASSCODE), used instead of a prompt. */
   readonly factor?: string;
 }
 
-/** Where in a login something happened. */
+/** The steps of a login. */
 export type LoginStage = 'ping' | 'preauth' | 'prompt' | 'auth' | 'auth_status';
 
-/** How far a try has come; duoLogin keeps it up to date. */
+/** The progress of an attempt, updated by duoLogin. */
 export interface Progress {
   stage: LoginStage;
 }
 
-/** How one try ended. Denials are data; only an aborted signal is thrown. */
+/** The end of one attempt. Denials are data; only an aborted signal is thrown. */
 export type LoginResult =
   /** The user authenticated. */
   | { readonly kind: 'allowed'; readonly stage: LoginStage; readonly message: string }
@@ -51,11 +51,11 @@ export type LoginResult =
   | { readonly kind: 'skipped'; readonly stage: LoginStage; readonly message: string }
   /** A wrong or refused factor: the user may try again. */
   | { readonly kind: 'failed'; readonly stage: LoginStage; readonly message: string }
-  /** Duo's policy refuses the user: trying again is of no use. */
+  /** Duo's policy denies the user; another attempt is useless. */
   | { readonly kind: 'denied'; readonly stage: LoginStage; readonly message: string }
-  /** The user could not be asked, or gave no usable answer. */
+  /** The user could not be asked, or gave an unusable answer. */
   | { readonly kind: 'unanswered'; readonly stage: LoginStage; readonly message: string }
-  /** A call failed. `asked` tells whether the user's factor was already being used. */
+  /** A call failed. `asked`: the user's factor was already in use. */
   | { readonly kind: 'error'; readonly stage: LoginStage; readonly error: DuoError; readonly asked: boolean };
 
 const MAX_POLLS = 20;
@@ -65,8 +65,8 @@ const CONTINUE = 'Press Enter to continue: ';
 const UNANSWERED = { kind: 'unanswered', stage: 'prompt', message: 'Error gathering user response' } as const;
 
 /**
- * Runs one try.
- * @param signal ends the try at once; the promise then rejects with its reason
+ * Makes one attempt.
+ * @param signal ends it at once; the promise then rejects with its reason
  */
 export async function duoLogin(
   api: DuoApi,
@@ -94,7 +94,7 @@ export async function duoLogin(
 
     const call = { ...authRequest(request), factor: choice.factor };
     const verified = isVerifiedPush(preauth, choice.factor);
-    // A synchronous call would end before the user has seen the code.
+    // A synchronous call would end before the user sees the code.
     if (request.flags.sync && !verified) {
       const result = await at('auth', api.auth(call, signal));
       if (result.message !== '') conversation.status(result.message);
@@ -137,16 +137,16 @@ function given<K extends string>(key: K, value: string | undefined): { readonly 
 
 type Asked = Extract<Preauth, { result: 'auth' }>;
 
-/** A factor's kind is the beginning of its name: Duo names the second phone's push `push2` or `verified_push2`. */
+/** The beginning of a factor's name is its kind: `push2`, `verified_push2`. */
 const VERIFIED_PUSH = 'verified_push';
 const PUSH = 'push';
 
-/** Only such a factor takes preauth's txid: Duo refuses it with any other. */
+/** Duo accepts preauth's txid only with such a factor. */
 function isVerifiedPush({ verifiedPush }: Asked, factor: string): boolean {
   return factor.startsWith(VERIFIED_PUSH) || (factor.startsWith(PUSH) && verifiedPush?.code !== undefined);
 }
 
-/** What preauth decided without the user. */
+/** Preauth's decision without the user. */
 async function settled(
   preauth: Exclude<Preauth, Asked>,
   flags: LoginFlags,
@@ -178,7 +178,7 @@ function enrolment(message: string, portalUrl: string | undefined): string {
   return portalUrl === undefined || message.includes(portalUrl) ? message : `${message} ${portalUrl}`.trim();
 }
 
-/** The factor to send, or the end of the try. */
+/** The factor to send, or the end of the attempt. */
 async function chooseFactor(
   preauth: Asked,
   request: LoginRequest,
@@ -205,7 +205,7 @@ async function chooseFactor(
   return { factor: fromMenu(preauth, answer) };
 }
 
-/** The user's answer without the white space around it; undefined when the conversation failed. */
+/** The user's answer without surrounding white space; undefined when the conversation failed. */
 async function ask(
   text: string,
   prompt: (text: string) => Promise<string>,
@@ -230,7 +230,7 @@ function announcement(factor: string): string {
   return 'Using default second-factor authentication.';
 }
 
-/** Shows what the user must read now: in a prompt, where status lines are held back. False when that failed. */
+/** Shows a text that the user must read now, in a prompt if status lines are held back. False on failure. */
 async function present(
   text: string,
   enter: string,
@@ -262,7 +262,7 @@ async function poll(
     const news = state.message !== '' && state.message !== shown;
     shown = state.message;
     if (news && codeFollows && state.result === 'waiting') {
-      // It may hold the code that the user has to type into the phone.
+      // The message may hold the code for the phone.
       if (!(await present(state.message, CONTINUE, flags, conversation, signal))) return UNANSWERED;
     } else if (news && (!sync || state.result !== 'waiting')) {
       conversation.status(state.message);

@@ -1,4 +1,4 @@
-/** A name becomes addresses: by the system's resolver, and where that has none, by a second opinion. */
+/** Looks a name up with the system's resolver, and with a second opinion if that fails. */
 import { lookup } from 'node:dns/promises';
 import type { Clock } from '../lib/clock.ts';
 import { askNameServers, type Opinion } from './name-servers.ts';
@@ -6,9 +6,9 @@ import { askNameServers, type Opinion } from './name-servers.ts';
 /** A name has no addresses. */
 export class LookUpError extends Error {
   override readonly name = 'LookUpError';
-  /** False: this host may have kept the question from being answered, so that it says nothing about Duo. */
+  /** False: this machine may have kept the question from being answered, so this is not evidence about Duo. */
   readonly evidence: boolean;
-  /** A name server says so, and of this very name alone: it could be known here under a search domain. */
+  /** A name server says that exactly this name does not exist. The name may still exist in a search domain. */
   readonly unknownName: boolean;
 
   constructor(
@@ -25,17 +25,17 @@ export class LookUpError extends Error {
 export type LookUp = (name: string) => Promise<readonly string[]>;
 
 export interface LookUpParts {
-  /** getaddrinfo: heeds nsswitch.conf and /etc/hosts, and does not say why it fails. */
+  /** getaddrinfo: uses nsswitch.conf and /etc/hosts, and does not report why it fails. */
   readonly system: (name: string) => Promise<readonly string[]>;
   readonly secondOpinion: (name: string) => Promise<Opinion>;
 }
 
-/** Milliseconds for getaddrinfo, which may wait for a thread, or for a name server longer than a login can. */
+/** Milliseconds for getaddrinfo, which may wait for a thread or a slow name server. */
 const SYSTEM_MS = 8000;
-/** More addresses than a login has time to try. */
+/** More addresses than a login has time for. */
 export const MAX_ADDRESSES = 16;
 
-/** One question at a time is asked for a name, for all who wait for it. */
+/** Each name has one running look-up, shared by all callers. */
 export function createLookUp(clock: Clock, parts: Partial<LookUpParts> = {}): LookUp {
   const {
     system = async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
@@ -43,7 +43,7 @@ export function createLookUp(clock: Clock, parts: Partial<LookUpParts> = {}): Lo
   } = parts;
   const running = new Map<string, Promise<readonly string[] | undefined>>();
 
-  /** getaddrinfo can't be cancelled: one that hangs is waited for again instead of taking up another thread. */
+  /** getaddrinfo cannot be cancelled. A hanging look-up is shared instead of using another thread. */
   const ask = (name: string): Promise<readonly string[] | undefined> => {
     const known = running.get(name);
     if (known !== undefined) return known;
@@ -75,7 +75,7 @@ export function createLookUp(clock: Clock, parts: Partial<LookUpParts> = {}): Lo
   };
 }
 
-/** Resolves when the system's resolver has addresses after all, and else never. */
+/** Resolves when the system's resolver returns addresses, otherwise never. */
 function positive(answer: Promise<readonly string[] | undefined>): Promise<Opinion> {
   const { promise, resolve } = Promise.withResolvers<Opinion>();
   void answer.then((list) => {

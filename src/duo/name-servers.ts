@@ -1,7 +1,6 @@
 /**
- * A second opinion on a name, for when the system's resolver has no answer: the question goes to the host's name servers
- * over sockets of our own and without any other thread. Unlike getaddrinfo this tells whether the question left this
- * host and who failed to answer it.
+ * A second opinion on a name when the system's resolver has no answer: asks the machine's name servers over own
+ * sockets, without other threads. Unlike getaddrinfo, this shows whether the question left this machine and who failed.
  */
 import { randomInt } from 'node:crypto';
 import { Resolver } from 'node:dns';
@@ -14,14 +13,14 @@ import { StallDetector } from '../lib/stall-detector.ts';
 import { codeOf, findShortage, isLocal, standstill } from './local.ts';
 import { connectUdp, openUdp, sendUdp, sourceAddress } from './udp.ts';
 
-/** What is known of a name now. */
+/** What is known about a name. */
 export type Opinion =
   | { readonly kind: 'addresses'; readonly list: readonly string[] }
-  /** A name server says that there is no such name, or no address for it. */
+  /** A name server says that the name, or an address for it, does not exist. */
   | { readonly kind: 'unknown name' }
-  /** No name server can be reached or works: by the kernel's or its own word, not by this host's doing. */
+  /** No name server works or is reachable, by the kernel's or its own report, and not because of this machine. */
   | { readonly kind: 'no service'; readonly reason: string }
-  /** This host could not ask, or all that is known is that nobody answered. */
+  /** This machine could not ask, or nobody answered for unknown reasons. */
   | { readonly kind: 'undecided'; readonly reason: string };
 
 export interface NameServer {
@@ -31,19 +30,19 @@ export interface NameServer {
 
 export interface NameServerOptions {
   readonly clock: Clock;
-  /** The host's, unless given. */
+  /** The machine's name servers by default. */
   readonly servers?: () => readonly NameServer[];
-  /** Whether a name server runs on this host; `source` is the address that we send from. */
+  /** Whether a name server runs on this machine; `source` is our own address. */
   readonly isOwn?: (server: NameServer, source: string) => boolean;
-  /** Whether this host has a way to the outside. */
+  /** Whether this machine has a route to the outside. */
   readonly hasRoute?: () => Promise<boolean>;
 }
 
-/** As many as the C library asks. */
+/** The C library asks as many. */
 const MAX_SERVERS = 3;
-/** Milliseconds after each of the datagrams with the same question. */
+/** The wait in milliseconds after each datagram of one question. */
 const TRIES_MS = [1000, 1000, 2000];
-/** Milliseconds for a connection to a name server that answers no datagram, and for its answer. */
+/** Milliseconds for a TCP connection to a silent name server and its answer. */
 const CONNECT_MS = 4000;
 const REPLY_MS = 2000;
 
@@ -54,7 +53,7 @@ export async function askNameServers(name: string, options: NameServerOptions): 
     const servers = (options.servers ?? systemServers)().slice(0, MAX_SERVERS);
     const shortage = await findShortage();
     if (shortage !== undefined) return { kind: 'undecided', reason: codeOf(shortage) };
-    // A login that has an answer from the system's resolver does not load this.
+    // Loaded only here: a login usually has an answer from the system's resolver.
     const codec = await import('dns-packet');
     const findings = await conclusive(
       servers.map((server) => new Inquiry(name, server, options, codec).find()),
@@ -68,8 +67,8 @@ export async function askNameServers(name: string, options: NameServerOptions): 
 }
 
 /**
- * What asking one server led to. `silent`: neither its datagrams nor its connections are answered. `own`: it runs on this
- * host and has no answer; anyone who uses up this host's ports keeps it from asking further.
+ * The result for one server. `silent`: it answers neither UDP nor TCP. `own`: it runs on this machine and has no
+ * answer; a local user who takes all ports can cause that.
  */
 type Finding = Opinion | { readonly kind: 'silent' | 'own'; readonly reason: string };
 
@@ -109,10 +108,10 @@ async function conclude(
   }
 }
 
-/** The findings that decide come first. What this host failed to do decides before the word of any other server. */
+/** In order of precedence. A local failure to ask outweighs other servers' failures. */
 const ORDER = ['addresses', 'unknown name', 'undecided', 'no service', 'silent', 'own'] as const;
 
-/** True unless the kernel says of both families that there is no way to the outside. */
+/** True unless the kernel reports no route for both families. */
 async function systemHasRoute(): Promise<boolean> {
   const ways = await Promise.allSettled([sourceAddress('udp4'), sourceAddress('udp6')]);
   return !ways.every(
@@ -124,7 +123,7 @@ async function systemHasRoute(): Promise<boolean> {
   );
 }
 
-/** Those of resolv.conf as it is now. */
+/** The current ones of resolv.conf. */
 function systemServers(): NameServer[] {
   return new Resolver().getServers().map((text) => {
     const [, host = text, port = '53'] = /^\[?([^\]]+?)\]?:(\d+)$/.exec(isIP(text) === 0 ? text : '') ?? [];
@@ -151,7 +150,7 @@ const Reply = v.object({
   answers: v.array(v.object({ type: v.string(), data: v.unknown() })),
 });
 
-/** One name server, asked for both kinds of address. */
+/** One name server, asked for both address types. */
 class Inquiry {
   readonly #name: string;
   readonly #server: NameServer;
@@ -163,7 +162,7 @@ class Inquiry {
   readonly #answered = Promise.withResolvers<void>();
   readonly #timers = new AbortController();
   #own: boolean;
-  /** It took a connection. */
+  /** It accepted a connection. */
   #reached = false;
 
   constructor(name: string, server: NameServer, options: NameServerOptions, codec: Codec) {
@@ -205,7 +204,7 @@ class Inquiry {
     return this.#unless('no service', `the name server ${host} can't be reached: ${code}`);
   }
 
-  /** What a server of this host fails to do says little. */
+  /** The failure of a local server is not evidence. */
   #unless(kind: 'no service' | 'silent' | 'undecided', reason: string): Finding {
     return { kind: this.#own ? 'own' : kind, reason };
   }
@@ -233,7 +232,7 @@ class Inquiry {
     }
   }
 
-  /** A name server that is silent may be out of reach, or only its datagrams are: TCP tells, and may answer. */
+  /** A silent name server may be unreachable, or only UDP is: TCP shows which, and may answer. */
   async #askByTcp(): Promise<void> {
     const { host, port } = this.#server;
     const socket = createConnection({ host, port });
@@ -251,7 +250,7 @@ class Inquiry {
     }
   }
 
-  /** What has not been answered. */
+  /** The questions without an answer. */
   #open(): Question[] {
     return QUESTIONS.filter((type) => !this.#rcodes.has(type));
   }
@@ -277,14 +276,14 @@ class Inquiry {
     });
   }
 
-  /** Takes a reply to one of our questions. Whatever else arrives is ignored. */
+  /** Accepts a reply to one of our questions, and ignores everything else. */
   #read(bytes: Buffer): void {
     const parsed = v.safeParse(Reply, this.#decode(bytes));
     if (!parsed.success) return;
     const { id, rcode, questions, answers, flag_tc: truncated } = parsed.output;
     const [{ type, name }] = questions;
     const ours = id === this.#ids[type] && name.toLowerCase() === this.#name.toLowerCase();
-    // What does not fit a datagram is asked for again by TCP.
+    // A truncated reply is requested again over TCP.
     if (!ours || truncated || this.#rcodes.has(type)) return;
     this.#rcodes.set(type, rcode);
     for (const { type: kind, data } of answers) {

@@ -1,4 +1,4 @@
-/** A call that needs no key: it opens a connection or keeps one from idling out, and reads Duo's clock. */
+/** A call without keys: opens a connection, keeps one open, and reads Duo's clock. */
 import { RELEASE } from '../lib/release.ts';
 import { hostHeader } from './connect.ts';
 import { DuoConnectionError } from './errors.ts';

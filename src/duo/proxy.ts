@@ -37,7 +37,7 @@ function basic(credentials: string | undefined): Secret | undefined {
   return new Secret(`Basic ${Buffer.from(unescaped(credentials)).toString('base64')}`);
 }
 
-/** Percent escapes are undone where they are valid: a password may hold `@` and `:` that way. */
+/** Decodes valid percent escapes: a password may contain `@` and `:` that way. */
 function unescaped(text: string): string {
   try {
     return decodeURIComponent(text);

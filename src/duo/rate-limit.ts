@@ -1,6 +1,6 @@
-/** How long to wait when Duo says 429. */
+/** The wait after HTTP 429. */
 
-/** The longest wait that is worth it, in seconds. */
+/** The longest acceptable wait, in seconds. */
 const MAX_WAIT = 32;
 
 export interface Wait {
@@ -9,10 +9,10 @@ export interface Wait {
 }
 
 /**
- * The wait before the next attempt: what Duo asks for, else 1, 2, 4 … 32 seconds, and up to a second of jitter so that
- * many clients don't come back at once. Never shorter than the jitter.
+ * The wait before the next attempt: what Duo requests, else 1, 2, 4 … 32 seconds, plus up to a second of jitter so that
+ * clients do not return at the same time.
  * @param retryAfter the header's value: seconds, or an HTTP date
- * @param attempt how many attempts were answered with 429 before this one
+ * @param attempt the number of earlier 429 replies
  * @param now milliseconds since 1970
  * @param random 0 … 1
  */
@@ -23,7 +23,7 @@ export function rateLimitWait(
   random: number,
 ): Wait {
   const asked = retryAfter === undefined ? undefined : secondsOf(retryAfter, now);
-  // A service that asks for no wait at all, again and again, still gets a growing one.
+  // A service that always requests no wait still gets increasing waits.
   const seconds = asked === undefined || (asked === 0 && attempt > 0) ? 2 ** attempt : asked;
   return { ms: seconds > MAX_WAIT ? undefined : Math.round((seconds + random) * 1000) };
 }

@@ -1,4 +1,4 @@
-/** Duo's replies: bytes become the shapes of api.ts, or an error that names what is wrong. */
+/** Parses Duo's replies into the types of api.ts, or an error that names the invalid field. */
 import * as v from 'valibot';
 import { cleanText } from '../lib/text.ts';
 import type { AuthResult, AuthStatus, Factor, Preauth, VerifiedPush } from './api.ts';
@@ -38,7 +38,7 @@ const Success = v.object({ stat: v.literal('OK'), response: v.unknown() });
 const Ping = v.object({ time: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(8.64e12)) });
 const Result = v.object({ result: text });
 const Allow = v.object({ status_msg: text });
-/** Whatever else is wrong with a refusal, it stays one: its words are taken if they can be. */
+/** A refusal stays a refusal, whatever else is wrong with it; its words are used if they are valid. */
 const Refusal = v.object({
   status_msg: v.fallback(optionalText, ''),
   enroll_portal_url: v.fallback(v.optional(v.nullable(text)), undefined),
@@ -56,8 +56,8 @@ const Auth = v.object({ status: optionalText, status_msg: text });
 const Transaction = v.object({ txid: v.pipe(v.string(), v.minLength(1), v.maxLength(1024)) });
 
 /**
- * The `response` of a reply that says OK.
- * @throws DuoError: what else the reply says
+ * The `response` of a reply with stat OK.
+ * @throws DuoError for any other reply
  */
 export function openReply({ status, body }: Reply): unknown {
   if (status === 401) throw new DuoUnauthorizedError('Invalid ikey or skey');
@@ -71,7 +71,7 @@ export function openReply({ status, body }: Reply): unknown {
   return check(Success, envelope, 'stat').response;
 }
 
-/** A 4xx in Duo's words, or by its number where it has none. */
+/** A 4xx as an error, with Duo's words or the status. */
 function refusal(status: number, body: string): DuoError {
   const failure = v.safeParse(
     Failure,
@@ -85,7 +85,7 @@ function wordsOf({ code, message, message_detail: detail }: v.InferOutput<typeof
   return `${code}: ${message}${detail === '' ? '' : ` (${detail})`}`;
 }
 
-/** Duo's own error code in a reply that fails; undefined where there is none. */
+/** Duo's error code in a failed reply; undefined when there is none. */
 export function failureCode(body: string): number | undefined {
   const failure = v.safeParse(
     Failure,
@@ -176,7 +176,7 @@ function check<S extends v.GenericSchema>(schema: S, value: unknown, whole = 're
   return parsed.output;
 }
 
-/** Names the innermost field that is missing or can't be. */
+/** Names the innermost missing or invalid field. */
 function missing(issues: readonly v.BaseIssue<unknown>[] | undefined, whole: string): DuoReplyError {
   const key = issues?.[0]?.path?.at(-1)?.key;
   return new DuoReplyError(`JSON missing valid '${cleanText(typeof key === 'string' ? key : whole)}'`);

@@ -1,4 +1,4 @@
-/** What the logins of a resident engine share: one service for each service that they name and the way they trust it. */
+/** The services that the logins of a resident engine share, one for each service and trust. */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
 import { MemoryResolver } from './addresses.ts';
@@ -6,16 +6,16 @@ import { DuoError } from './errors.ts';
 import { ping } from './ping.ts';
 import { type CachePolicy, DuoService, type DuoServiceOptions } from './service.ts';
 
-/** Idle time that servers and gateways commonly allow is 60 seconds. */
+/** Below the 60 seconds of idle time that servers and gateways commonly allow. */
 const IDLE_MS = 50_000;
-/** How often one connection of a service is used, so that it never idles out. */
+/** How often one connection of a service is used to keep it open. */
 const PING_INTERVAL_MS = 25_000;
 const LEAST_INTERVAL_MS = 3000;
-/** A service that no login has used for so long is left to cool. */
+/** A service without logins for this long is no longer kept connected. */
 const UNUSED_MS = 600_000;
-/** Clocks that drift a second in this time are broken; 40105 corrects them too. */
+/** A clock that drifts by a second in this time is broken; error 40105 corrects it too. */
 const OFFSET_MS = 600_000;
-/** Only root names services: a process that serves so many is misused, and forgets the oldest. */
+/** Only root names services. More than this is misuse, and the oldest is removed. */
 const MAX_SERVICES = 64;
 
 export class ServiceCache {
@@ -25,10 +25,10 @@ export class ServiceCache {
   readonly #tell: (problem: string) => void;
   readonly #keptConnected = new Set<DuoService>();
   readonly #stop = new AbortController();
-  /** The one that always has a connection. */
+  /** The service that always has a connection. */
   #preconnected: DuoService | undefined;
 
-  /** @param tell is told, once, why a connection can't be kept */
+  /** @param tell receives the reason, once, when a connection cannot be kept open */
   constructor(clock: Clock, tell: (problem: string) => void, policy: Partial<CachePolicy> = {}) {
     this.#clock = clock;
     this.#tell = tell;
@@ -40,16 +40,16 @@ export class ServiceCache {
     };
   }
 
-  /** The service for this service, host, port, proxy, trust and lowest version of TLS being the same. */
+  /** The shared service: host, port, proxy, trust and lowest TLS version are the same. */
   service(options: DuoServiceOptions): DuoService {
     const service = this.#find(options);
-    // The login that asks for it opens the first connection itself.
+    // The requesting login opens the first connection itself.
     if (!this.#keptConnected.has(service))
       void this.#keepConnected(service, PING_INTERVAL_MS, () => this.#isUsed(service));
     return service;
   }
 
-  /** Opens a connection to this service now, and keeps one until another service is named here. */
+  /** Opens a connection to this service now, and keeps one open until another service is set here. */
   preconnect(options: DuoServiceOptions): void {
     const service = this.#find(options);
     if (service === this.#preconnected) return;
@@ -69,7 +69,7 @@ export class ServiceCache {
     return service;
   }
 
-  /** Learns the service's clock and keeps one connection from idling out. Whatever fails is told and tried again. */
+  /** Measures the service's clock and keeps one connection open. Failures are reported and retried. */
   async #keepConnected(service: DuoService, delay: number, wanted: () => boolean): Promise<void> {
     const { signal } = this.#stop;
     let failed = false;
@@ -81,7 +81,7 @@ export class ServiceCache {
         failed = false;
       } catch (error) {
         if (signal.aborted) return;
-        // Nobody waits for this: what was thrown here would end the process, and every login of it.
+        // An exception here would end the process and all its logins.
         if (!failed) this.#tell(reasonOf(error));
         failed = true;
       }
@@ -105,14 +105,14 @@ export class ServiceCache {
   #makeRoom(): void {
     for (const [key, service] of this.#services) {
       if (this.#services.size <= MAX_SERVICES) return;
-      // One that is in use is forgotten too; its calls end as they would have.
+      // A service in use can be removed too; its calls continue.
       service.dropIdle();
       this.#services.delete(key);
     }
   }
 }
 
-/** The message of an unforeseen error is not ours and could hold anything: only its kind is told. */
+/** An unforeseen error's message could hold anything, so only its kind is logged. */
 function reasonOf(error: unknown): string {
   if (error instanceof DuoError) return error.message;
   return `this host can't open a connection: ${error instanceof Error ? error.name : typeof error}`;
@@ -123,7 +123,7 @@ function pingInterval({ keepAliveHint }: DuoService): number {
   return Math.min(PING_INTERVAL_MS, Math.max(LEAST_INTERVAL_MS, (keepAliveHint - 2) * 1000));
 }
 
-/** A digest, since a proxy's password is part of it. */
+/** A digest, because the key includes the proxy's password. */
 function keyOf({ host, port, proxy, trust, minTls = 'TLSv1.2' }: DuoServiceOptions): string {
   const parts = [
     host,

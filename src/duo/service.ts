@@ -1,7 +1,6 @@
 /**
- * One service as it is known here: connections to it, and how far its clock is from ours. A private engine has one for
- * its login; a resident engine shares one among all logins that name the same service and trust it in the same way
- * (see service-cache.ts). Nothing of a login is kept in it.
+ * One service: its connections and its clock offset. A private engine has one for its login; a resident engine shares
+ * one among all logins with the same service and trust (see service-cache.ts). It keeps nothing of a login.
  */
 import { createSecureContext } from 'node:tls';
 import type { Clock } from '../lib/clock.ts';
@@ -17,7 +16,7 @@ export interface DuoServiceOptions {
   readonly port: number;
   readonly trust: Trust;
   readonly proxy?: HttpProxy;
-  /** The lowest version of TLS that is spoken; TLSv1.2 unless given. */
+  /** The lowest TLS version; TLSv1.2 by default. */
   readonly minTls?: 'TLSv1.2' | 'TLSv1.3';
   readonly clock: Clock;
 }
@@ -25,23 +24,25 @@ export interface DuoServiceOptions {
 export interface CachePolicy {
   /** Milliseconds for which an idle connection is kept. */
   readonly idleMs: number;
-  /** Milliseconds for which Duo's clock needs no other look. */
+  /** Milliseconds for which a measured clock offset is valid. */
   readonly offsetMs: number;
-  /** Looks names up each time, unless given. */
+  /** By default the name is looked up each time. */
   readonly resolver?: Resolver;
 }
 
-/** For one login: less idle time than servers and gateways in between allow, and each try looks at Duo's clock. */
+/**
+ * For one login: idle times are shorter than those of servers and gateways, and each attempt measures the clock offset.
+ */
 const FOR_ONE_LOGIN: CachePolicy = { idleMs: 15_000, offsetMs: 0 };
 
-/** Milliseconds by which our clock and time itself may part before the offset is no longer believed. */
+/** Largest step of the system clock, in milliseconds, before the measured offset is discarded. */
 const STEP_MS = 1000;
 
 interface Offset {
   readonly ms: number;
   /** When it was measured, monotonic. */
   readonly at: number;
-  /** Our clock minus the monotonic one: changes when somebody sets our clock. */
+  /** The system clock minus the monotonic clock: changes when the system clock is set. */
   readonly base: number;
 }
 
@@ -49,10 +50,10 @@ export class DuoService {
   readonly endpoint: Endpoint;
   /** When a login last used it, monotonic milliseconds. */
   usedAt: number;
-  /** Seconds for which the service says that it keeps an idle connection; undefined: it does not say. */
+  /** The service's announced limit for idle connections, in seconds; undefined when unknown. */
   keepAliveHint: number | undefined;
   readonly #policy: CachePolicy;
-  /** Connections that nobody uses, the one used last at the end. */
+  /** Idle connections, most recently used last. */
   #idle: Connection[] = [];
   readonly #busy = new Set<Connection>();
   #offset: Offset | undefined;
@@ -66,7 +67,7 @@ export class DuoService {
       port,
       proxy,
       context: createSecureContext({
-        // An empty list spares Node the reading of its own authorities, which nothing here trusts.
+        // An empty list keeps Node from loading its own authorities, which are not trusted here.
         ca: trust.kind === 'authorities' ? [...trust.pem] : [],
         minVersion: minTls,
       }),
@@ -81,7 +82,7 @@ export class DuoService {
     return this.#offset?.ms ?? 0;
   }
 
-  /** True when the offset was measured a short while ago and nobody has set our clock since. */
+  /** True when the offset was measured recently and the system clock was not set since. */
   get offsetIsRecent(): boolean {
     const { clock } = this.endpoint;
     if (this.#offset === undefined) return false;
@@ -104,7 +105,7 @@ export class DuoService {
     this.keepAliveHint = seconds === undefined ? undefined : Number(seconds);
   }
 
-  /** The connection that was used last and still has its connection, else a new one. To be given back. */
+  /** The most recently used idle connection that is still open, or a new one. The caller must release it. */
   acquire(): Connection {
     for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
       if (connection.connected) return this.#markBusy(connection);
@@ -113,7 +114,7 @@ export class DuoService {
     return this.open();
   }
 
-  /** A new connection, without a connection yet. To be given back. */
+  /** A new connection, not opened yet. The caller must release it. */
   open(): Connection {
     return this.#markBusy(new Connection(this.endpoint, this.#policy.idleMs));
   }
@@ -127,7 +128,7 @@ export class DuoService {
     else connection.destroy();
   }
 
-  /** A connection that was thought alive was not: the idle ones are no better. */
+  /** One idle connection was dead: close the others too. */
   dropIdle(): void {
     for (const connection of this.#idle.splice(0)) connection.destroy();
   }
@@ -137,7 +138,7 @@ export class DuoService {
     return this.#idle.filter(({ connected }) => connected).length;
   }
 
-  /** How many calls are under way. */
+  /** How many calls are in progress. */
   get busyCount(): number {
     return this.#busy.size;
   }

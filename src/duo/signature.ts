@@ -1,4 +1,4 @@
-/** Duo's request signature, version 2: what is signed, and how it travels. */
+/** Duo's request signature, version 2. */
 import { createHmac } from 'node:crypto';
 import type { Secret } from '../lib/secret.ts';
 
@@ -36,12 +36,12 @@ export function duoDate(ms: number): string {
   return new Date(ms).toUTCString().replace(/GMT$/, '-0000');
 }
 
-/** The text that is signed: date, method, host, path and parameters, one a line. */
+/** The signed text: date, method, host, path and parameters, one per line. */
 export function canonicalString({ date, method, host, path, parameters }: SignedParts): string {
   return [date, method, host.toLowerCase(), path, encodeParameters(parameters)].join('\n');
 }
 
-/** The value of the Authorization header: `Basic base64(ikey:HMAC-SHA512)`. Holds no secret that can be undone. */
+/** The Authorization header: `Basic base64(ikey:HMAC-SHA512)`. Holds no recoverable secret. */
 export function authorization(ikey: string, skey: Secret, parts: SignedParts): string {
   const signature = createHmac('sha512', skey.reveal()).update(canonicalString(parts)).digest('hex');
   return `Basic ${Buffer.from(`${ikey}:${signature}`).toString('base64')}`;

@@ -1,6 +1,6 @@
 /**
- * Who may vouch for Duo's service: the anchors of anchors.ts, a file of the administrator's, the authorities that the
- * system trusts, or nobody at all.
+ * Which certificates are trusted: the authorities of anchors.ts, a file of the administrator's, the system's store, or
+ * any certificate.
  */
 import { X509Certificate } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ export type Trust =
   | {
       readonly kind: 'authorities';
       readonly pem: readonly string[];
-      /** A certificate without subject alternative names may have its name in CN, as on private deployments. */
+      /** Accept the common name of a certificate without subject alternative names, as on private deployments. */
       readonly commonName?: true;
     }
   | { readonly kind: 'none' };
@@ -23,13 +23,13 @@ export type Trust =
 export interface TrustOptions {
   /** PEM file that replaces Duo's authorities. */
   readonly cafile: string | undefined;
-  /** No verification, whatever the others say. */
+  /** Verify nothing, whatever the other options say. */
   readonly noverify: boolean;
   /** The system's authorities replace Duo's. */
   readonly disableCaPinning?: boolean;
 }
 
-/** Where the authorities are that the system trusts, and whose file that must be. */
+/** The system's certificate files, and their required owner. */
 export interface SystemStore {
   readonly paths: readonly string[];
   readonly owner: number;
@@ -48,8 +48,8 @@ const SYSTEM_STORE: SystemStore = {
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /**
- * Reads what the configuration trusts.
- * @throws DuoHandleError when cafile, or the system's store, can't be read or holds no certificate
+ * Reads the trusted certificates of a configuration.
+ * @throws DuoHandleError when cafile or the system's store cannot be read or holds no certificate
  */
 export function loadTrust(
   { cafile, noverify, disableCaPinning = false }: TrustOptions,
@@ -60,7 +60,7 @@ export function loadTrust(
   if (cafile === undefined) return { kind: 'authorities', pem: ANCHORS.map(({ der }) => pemOf(der)) };
   let text: string;
   try {
-    // Without libuv's threads, for which a login would wait.
+    // Synchronous, because a login would wait for libuv's threads.
     text = readFileSync(cafile, 'utf8');
   } catch (error) {
     throw new DuoHandleError(`cafile ${cafile} can't be read (${codeOf(error)})`);
@@ -68,7 +68,7 @@ export function loadTrust(
   return authoritiesIn(text, `cafile ${cafile} holds no usable certificates`);
 }
 
-/** The authorities of the first file that is there and is the owner's. */
+/** The authorities of the first existing file with the right owner. */
 function readStore({ paths, owner }: SystemStore): Trust {
   const problems: string[] = [];
   for (const path of paths) {
@@ -85,7 +85,7 @@ function readStore({ paths, owner }: SystemStore): Trust {
   throw new DuoHandleError(`disable_ca_pinning found no certificates of the system: ${problems.join(', ')}`);
 }
 
-/** The content of a file that belongs to the owner and that nobody else may write to; undefined: it does not. */
+/** The content of a file that belongs to the owner and that nobody else can write; undefined otherwise. */
 function readOwned(path: string, owner: number): string | undefined {
   const fd = openSync(path, 'r');
   try {
@@ -97,8 +97,8 @@ function readOwned(path: string, owner: number): string | undefined {
 }
 
 /**
- * Trust in the certificates of a PEM text that somebody chose.
- * @throws DuoHandleError with the complaint, when there are none, or one of them is no certificate
+ * Trust in the certificates of a chosen PEM text.
+ * @throws DuoHandleError with the complaint, when there is none or one is invalid
  */
 export function authoritiesIn(text: string, complaint: string): Trust {
   return { kind: 'authorities', pem: certificatesIn(text, complaint), commonName: true };
@@ -118,15 +118,15 @@ function isCertificate(pem: string): boolean {
   }
 }
 
-/** An anchor's certificate as PEM. */
+/** An authority's certificate as PEM. */
 export function pemOf(der: string): string {
   const lines = der.match(/.{1,64}/g) ?? [];
   return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
 }
 
 /**
- * True when the certificate was made for this host: by its subject alternative names, or, where it has none at all and
- * the trust allows it, by its common name.
+ * True when the certificate is valid for this host: by its subject alternative names, or, if it has none and the trust
+ * allows it, by its common name.
  */
 export function namesHost(
   certificate: PeerCertificate,

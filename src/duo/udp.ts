@@ -1,11 +1,11 @@
-/** UDP sockets as promises. Nothing here waits for a thread of libuv's pool. */
+/** UDP sockets as promises, without libuv's thread pool. */
 import { createSocket, type Socket } from 'node:dgram';
 
 export type Family = 'udp4' | 'udp6';
 
 /**
- * A socket with a local port of its own.
- * @param address all of this host's, unless given
+ * A socket with its own local port.
+ * @param address all addresses of this machine by default
  * @throws the system's error
  */
 export async function openUdp(family: Family, address?: string): Promise<Socket> {
@@ -27,12 +27,12 @@ export function connectUdp(socket: Socket, port: number, address: string): Promi
   return settled(socket, (done) => socket.connect(port, address, done));
 }
 
-/** Sends one datagram to where the socket is connected. @throws the system's error */
+/** Sends one datagram over a connected socket. @throws the system's error */
 export function sendUdp(socket: Socket, bytes: Uint8Array): Promise<void> {
   return settled(socket, (done) => socket.send(bytes, done));
 }
 
-/** Waits until `begin` calls back, or the socket fails. */
+/** Waits for the callback of `begin`, or an error of the socket. */
 async function settled(socket: Socket, begin: (done: (error?: Error | null) => void) => void): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   socket.once('error', reject);
@@ -44,10 +44,10 @@ async function settled(socket: Socket, begin: (done: (error?: Error | null) => v
   }
 }
 
-/** Documentation addresses: no packet is sent there, the kernel is only asked which way one would take. */
+/** Documentation addresses: no packet is sent, only the route is looked up. */
 const ELSEWHERE: Readonly<Record<Family, string>> = { udp4: '192.0.2.1', udp6: '2001:db8::1' };
 
-/** The address that a packet to the outside would come from. @throws the system's error where there is no way */
+/** The source address for packets to the outside. @throws the system's error when there is no route */
 export async function sourceAddress(family: Family): Promise<string> {
   const socket = await openUdp(family);
   try {

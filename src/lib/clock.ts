@@ -1,17 +1,17 @@
-/** Time as a parameter: whoever waits or reads the time is given a Clock, so that a test can tell it a story. */
+/** Time as a parameter: code that waits or reads the time takes a Clock, so that tests control the time. */
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
-  /** Milliseconds since some moment in the past; never goes back. */
+  /** Monotonic milliseconds from an arbitrary start. */
   monotonic(): number;
   /** Resolves after `ms`; rejects with the signal's reason as soon as it is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** Timers of the runtime that are longer go off at once. */
+/** Longer timers of Node fire at once. */
 const LONGEST_MS = 2 ** 31 - 1;
 
-/** The machine's own clock. */
+/** The machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 
 const HIDDEN = '[secret]';
 
-/** A text that no log line, error or dump may show. Only `reveal()` gives it away, and only on purpose. */
+/** A text that no log line, error or dump shows. Only `reveal()` returns it. */
 export class Secret {
   readonly #value: string;
 

@@ -1,24 +1,24 @@
 /**
- * Tells a wait that ran out from one that this process slept through. A process that is frozen, starved or suspended
- * finds its timers run out when it goes on, though the other side may have answered long ago.
+ * Distinguishes a real timeout from one that expired while this process did not run. A process that was frozen, starved
+ * or suspended finds its timers expired, although the peer may have answered long before.
  */
 import type { Clock } from './clock.ts';
 
 const TICK_MS = 100;
-/** Lateness of a tick that a busy machine explains. */
+/** The lateness of a tick that a busy machine explains, in milliseconds. */
 const USUAL_MS = 100;
 
 /** One wait that is watched. */
 export interface StallWatch {
-  /** Milliseconds in which the process stood still since the wait began. */
+  /** Milliseconds in which the process did not run since the wait began. */
   readonly lost: number;
-  /** To be called when the wait is over. */
+  /** Call this at the end of the wait. */
   end(): void;
 }
 
 const detectors = new WeakMap<Clock, StallDetector>();
 
-/** One for each clock, and so one for the process: it ticks once for all waits, and only while there is one. */
+/** One per clock, and so one per process. It ticks once for all waits, and only while there is one. */
 export class StallDetector {
   readonly #clock: Clock;
   #watches = 0;
@@ -78,11 +78,11 @@ export class StallDetector {
         this.#last = this.#clock.monotonic();
       }
     } catch {
-      // Nobody waits any more.
+      // There are no waits left.
     }
   }
 
-  /** With the gap since the last tick, which shows before its timer has gone off. */
+  /** Includes the gap since the last tick, before its timer has fired. */
   #total(): number {
     const late = this.#clock.monotonic() - this.#last - TICK_MS;
     return this.#lost + (late > USUAL_MS ? late : 0);

@@ -1,4 +1,4 @@
-/** The user's side of a login: what the program has for it, and how one login uses that. */
+/** The conversation of one login in the library. */
 import { createInterface } from 'node:readline/promises';
 import type { LoginConversation } from '../duo/login.ts';
 
@@ -22,7 +22,7 @@ export interface DuoConversation {
   status?(text: string): unknown;
 }
 
-/** The conversation that a handle has until it is given another: standard input and standard output. @internal */
+/** The default conversation of a handle: standard input and standard output. @internal */
 export const terminal: DuoConversation = {
   async prompt(text, signal) {
     const reader = createInterface({ input: process.stdin, output: process.stdout });
@@ -30,7 +30,7 @@ export const terminal: DuoConversation = {
       reader.once('close', () => resolve(undefined));
     });
     const answer = reader.question(text, { signal });
-    // When the input ends first, nobody waits for this one any more.
+    // The prompt must not wait after the end of the input.
     answer.catch(() => {});
     try {
       return await Promise.race([answer, closed]);
@@ -43,12 +43,12 @@ export const terminal: DuoConversation = {
   },
 };
 
-/** The conversation failed in `status`, which the login itself can't see. @internal */
+/** The conversation failed in `status`, which the login cannot see. @internal */
 export class StatusError extends Error {
   override readonly name = 'StatusError';
 }
 
-/** One login's use of a conversation: messages and prompts in their order, and nobody waited for after its end. @internal */
+/** One login's use of a conversation: messages and prompts in order, and no wait after the login's end. @internal */
 export class Talk {
   /** What the program's conversation threw. */
   cause: unknown;
@@ -56,13 +56,13 @@ export class Talk {
   readonly #run: AbortController;
   #shown: Promise<void> = Promise.resolve();
 
-  /** @param run the login, which is aborted with StatusError when a message can't be shown */
+  /** @param run is aborted with StatusError when a message cannot be shown */
   constructor(conversation: DuoConversation, run: AbortController) {
     this.#conversation = conversation;
     this.#run = run;
   }
 
-  /** As duoLogin takes it. */
+  /** The conversation in the form that duoLogin takes. */
   forLogin(): LoginConversation {
     const status = (text: string) => this.#status(text);
     return this.#conversation.prompt === undefined
@@ -105,7 +105,7 @@ export class Talk {
 
 /** The promise's result, or the signal's reason as soon as it is aborted. @internal */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  // Whoever lost the race may still fail, with nobody to tell.
+  // The other promise may still reject, and nothing handles it.
   promise.catch(() => {});
   signal.throwIfAborted();
   let abort = () => {};

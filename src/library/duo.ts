@@ -1,4 +1,4 @@
-/** duo_open, duo_login and their kin. */
+/** duo_open, duo_login and the other functions of duo(3). */
 import { hostname } from 'node:os';
 import type { DuoApi } from '../duo/api.ts';
 import { createClient } from '../duo/client.ts';
@@ -198,7 +198,7 @@ export class Duo {
       const end = await runLogin(client, plan, conversation, run.signal);
       await talk.shown();
       run.signal.throwIfAborted();
-      // A login of the library has no deadline but the signal, which has been looked at.
+      // A login of the library has no deadline of its own; the signal was checked before.
       if (end.kind === 'late') throw run.signal.reason;
       const result = resultOf(end);
       return result.code === 'DUO_ABORT' && talk.cause !== undefined
@@ -236,7 +236,7 @@ function unusable(what: string): never {
   throw new DuoHandleError(what);
 }
 
-/** One line of printable ASCII, as everything is that goes into a header. */
+/** One line of printable ASCII, as in any header. */
 function handleText(name: string, value: unknown): string {
   if (typeof value !== 'string' || value === '') return unusable(`${name} is missing`);
   if (!/^[\x20-\x7e]+$/.test(value)) return unusable(`${name} holds characters that are not printable ASCII`);
@@ -248,7 +248,9 @@ function apiHost(value: unknown): ApiHost | undefined {
   return place === undefined || place.host === '' ? undefined : place;
 }
 
-/** Why duo_login can't be called so; undefined when it can. Callers without types are callers too. */
+/**
+ * Why the parameters of duo_login are invalid; undefined when they are valid. Checked for callers without types too.
+ */
 function problemWith(
   username: unknown,
   { clientIp, flags, command }: { readonly [K in keyof DuoLoginOptions]: unknown },

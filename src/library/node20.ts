@@ -1,4 +1,4 @@
-/** What the sources use and Node 20 lacks; the build puts it in the place of Node's own. */
+/** What the sources use and Node 20 lacks. The build uses this instead of Node's. */
 
 /** Promise.withResolvers(). */
 export function withResolvers<T>(): PromiseWithResolvers<T> {

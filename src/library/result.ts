@@ -1,4 +1,4 @@
-/** How a login ended, as the library's callers see it. */
+/** How a login ended, for callers of the library. */
 import { codeOfError, codeOfVerdict, DUO_CODE_NAMES } from '../duo/codes.ts';
 import type { DuoError } from '../duo/errors.ts';
 import type { LoginResult } from '../duo/login.ts';
@@ -9,7 +9,7 @@ import type { LoginResult } from '../duo/login.ts';
  */
 export type DuoStage = 'config' | 'ping' | 'preauth' | 'prompt' | 'auth' | 'auth_status';
 
-/** What was decided about the user. */
+/** A decision about the user. */
 export interface DuoVerdict<Code extends 'DUO_OK' | 'DUO_FAIL' | 'DUO_ABORT'> {
   /**
    * - `DUO_OK`: the user authenticated, or Duo lets them in without a factor (then the stage is `preauth`).
@@ -25,7 +25,7 @@ export interface DuoVerdict<Code extends 'DUO_OK' | 'DUO_FAIL' | 'DUO_ABORT'> {
   readonly cause?: unknown;
 }
 
-/** Something failed, which says nothing about the user: whoever gets this has not authenticated. */
+/** A failure, which says nothing about the user: the user has not authenticated. */
 export interface DuoFailure<
   Code extends 'DUO_LIB_ERROR' | 'DUO_CONN_ERROR' | 'DUO_CLIENT_ERROR' | 'DUO_SERVER_ERROR',
 > {

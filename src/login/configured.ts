@@ -1,4 +1,4 @@
-/** The order of one login that a configuration rules: configuration, policy, then up to `prompts` tries with Duo. */
+/** One login with a configuration: read it, apply the policy, then make up to `prompts` attempts with Duo. */
 
 import { type Config, type ConfigSource, type Notice, parseConfig } from '../config/config.ts';
 import type { DuoApi } from '../duo/api.ts';
@@ -24,44 +24,44 @@ import {
 } from './messages.ts';
 import { type Attempt, type LoginEnd, type LoginPlan, runLogin } from './run-login.ts';
 
-/** What a login needs of the outside. */
+/** What a login needs from outside. */
 export interface LoginTools {
   /**
-   * Opens the Duo application that the configuration names.
-   * @param notify is told of waits that the user should know of
-   * @param program on whose behalf
-   * @throws DuoHandleError when the configuration names something that can't be used
+   * Opens the Duo application of the configuration.
+   * @param notify receives messages about waits, for the user
+   * @param program the program that runs the login
+   * @throws DuoHandleError when a setting cannot be used
    */
   readonly openDuo: (
     config: Config,
     notify: (text: string) => void,
     program: ProgramProfile['program'],
   ) => Promise<DuoApi>;
-  /** This host's own address. */
+  /** This machine's own address. */
   readonly localAddress: () => Promise<string | undefined>;
-  /** Whether this engine was started by the host of its one login, which has power over it. */
+  /** `private`: the engine was started by the PAM application of this login, which controls it. */
   readonly engine: 'private' | 'resident';
 }
 
-/** The sentence of Duo's client, whole, since programs read the log: an empty cafile is an error here. */
+/** duo_unix's complete sentence, because programs parse the log. An empty cafile is an error here. */
 const NOVERIFY =
   'TLS certificate verification is disabled (noverify is set, or cafile is empty); ' +
   'whoever can answer in place of Duo can let anybody in';
 
-/** What a program does in its own way. */
+/** How a program differs from the others. */
 export interface ProgramProfile {
   readonly program: ConfigSource['program'];
-  /** The name under which Duo is asked, where the host may choose it; undefined: the account's. */
+  /** The Duo user name that the caller gave; undefined: derived from the account. */
   readonly duoUser: (facts: Facts) => string | undefined;
-  /** How the factor of a try is found; tries count from 0. */
+  /** How an attempt gets its factor. Attempts count from 0. */
   readonly attempt: (facts: Facts, config: Config, number: number) => Attempt;
-  /** Which of a user's names `Failed Duo login` gives first. */
+  /** Which user name `Failed Duo login` shows first. */
   readonly failedName: keyof Names;
-  /** Whether a login that succeeded shows the message of the day. */
+  /** Whether a successful login shows the message of the day. */
   readonly motd: (config: Config) => boolean;
 }
 
-/** What the log says of the ends that Duo or the user decided. */
+/** Log sentences for results that Duo or the user decided. */
 const ENDS = {
   allowed: { outcome: Outcome.pass, priority: Priority.info, message: 'Successful Duo login', reason: false },
   skipped: { outcome: Outcome.pass, priority: Priority.warning, message: 'Skipped Duo login', reason: true },
@@ -77,7 +77,7 @@ const ENDS = {
 /** Denies, whatever failmode says. */
 const DENIAL = failureRuling('ERR_DUO_LOCAL', false, 'secure');
 
-/** Makes the login that the bridge serves. */
+/** Creates the login function for the bridge. */
 export function configuredLogin(profile: ProgramProfile, tools: LoginTools): Login {
   return (facts, host) => new ConfiguredLogin(facts, host, profile, tools).run();
 }
@@ -153,7 +153,7 @@ class ConfiguredLogin {
         return { outcome: Outcome.pass, code: DuoCode.ok, stage: 'policy', error: '' };
       }
     }
-    // A name that the host chose leaves nothing to say about the one that GECOS gave.
+    // With a Duo user name from the caller, the GECOS name does not matter.
     if (duoUser === undefined) this.#notices(identity.notices);
     if (config.noverify) this.#host.log(Priority.warning, NOVERIFY);
     return this.#withDuo(config);
@@ -203,7 +203,7 @@ class ConfiguredLogin {
   #judge(end: LoginEnd, config: Config): Verdict {
     const { stage } = end;
     switch (end.kind) {
-      // That nobody answered in time is not evidence that Duo is absent.
+      // A user who does not answer in time is not evidence that Duo is unreachable.
       case 'late':
         return this.#rule(DENIAL, 'engine', lateSentence(stage));
       case 'error':

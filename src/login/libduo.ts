@@ -1,4 +1,4 @@
-/** duo_login of duo(3) for a program that names its application itself: one try, and its code. */
+/** duo_login of duo(3) for a program that names its application itself: one attempt, and its code. */
 
 import type { DuoApi } from '../duo/api.ts';
 import { codeOfError, codeOfResult } from '../duo/codes.ts';
@@ -19,27 +19,29 @@ import {
 import type { DuoSettings, Product } from './open-duo.ts';
 import { type LoginEnd, type LoginPlan, runLogin } from './run-login.ts';
 
-/** What a program's login needs of the outside. */
+/** What a program's login needs from outside. */
 export interface LibduoTools {
   /**
    * Opens the program's application.
-   * @param notify is told of waits that the user should know of
-   * @param program as it calls itself
-   * @throws DuoHandleError when the program named something that can't be used
+   * @param notify receives messages about waits, for the user
+   * @param program the program's name for Duo
+   * @throws DuoHandleError when a setting cannot be used
    */
   readonly openDuo: (
     settings: DuoSettings,
     notify: (text: string) => void,
     program: Product,
   ) => Promise<DuoApi>;
-  /** This host's own address. */
+  /** This machine's own address. */
   readonly localAddress: () => Promise<string | undefined>;
 }
 
-/** The longest name of a program that Duo is told. */
+/** The longest program name that is sent to Duo. */
 const MAX_PRODUCT = 128;
 
-/** Makes the login that the bridge serves. There is no failmode here, and no log: the program has the code and duo_geterr. */
+/**
+ * Creates the login function for the bridge. There is no failmode and no log: the program gets the code and duo_geterr.
+ */
 export function libduoLogin(tools: LibduoTools): Login {
   return async (facts, host) => {
     const { application } = facts;
@@ -98,7 +100,7 @@ function planOf(
 ): LoginPlan {
   return {
     username: user,
-    // An empty address is a client that the program can't name: this host's own would be somebody else's.
+    // An empty address means an unknown client. This machine's own address would be wrong for it.
     clientIp: rhost ?? localAddress,
     localAddress,
     hostname: hostName,
@@ -114,7 +116,7 @@ function planOf(
 function verdictOf(end: LoginEnd): Verdict {
   const { kind, stage, asked } = end;
   switch (kind) {
-    // A lack of time must not look like Duo's absence, which a program may take for a reason to let people in.
+    // The end of the login's time must not look like Duo's absence, for which a program may let people in.
     case 'late':
       return verdict(asked ? DuoCode.fail : DuoCode.libError, 'engine', lateSentence(stage));
     case 'allowed':

@@ -15,8 +15,8 @@ const profile: ProgramProfile = {
 };
 
 /**
- * The first try uses what was given beforehand or configured to need no asking; when that fails, the user gets the menu
- * for the tries that are left. Where nobody can be asked there is no second try.
+ * The first attempt uses the given or configured factor without a prompt. If it fails, the user gets the menu for the
+ * remaining attempts. If nobody can be asked, there is no second attempt.
  */
 function attempt(facts: Facts, config: Config, number: number): Attempt {
   const flags = flagsOf(facts, config);
@@ -25,7 +25,7 @@ function attempt(facts: Facts, config: Config, number: number): Attempt {
   return factor === undefined || factor === '' ? { flags } : { flags, factor };
 }
 
-/** Makes the login of login_duo. */
+/** Creates the login function of login_duo. */
 export function loginDuoLogin(tools: LoginTools): Login {
   return configuredLogin(profile, tools);
 }

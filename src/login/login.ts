@@ -1,4 +1,4 @@
-/** The order of a login, by the program that asks for it. */
+/** Selects the login by the program that requests it. */
 
 import type { LoginTools } from './configured.ts';
 import { type LibduoTools, libduoLogin } from './libduo.ts';
@@ -6,7 +6,7 @@ import { loginDuoLogin } from './login-duo.ts';
 import type { Facts, Login } from './messages.ts';
 import { pamLogin } from './pam.ts';
 
-/** Makes the login that the bridge serves, whatever program stands at its other end. */
+/** Creates the login function for the bridge, for every program. */
 export function loginFor(tools: LoginTools & LibduoTools): Login {
   const logins: Readonly<Record<Facts['program'], Login>> = {
     pam: pamLogin(tools),

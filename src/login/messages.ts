@@ -1,6 +1,4 @@
-/**
- * What crosses the bridge, as typed messages. The bytes are in frame.ts, the document is PROTOCOL.md.
- */
+/** The messages of the bridge, typed. frame.ts has their bytes, PROTOCOL.md describes them. */
 
 import type { DuoCode } from '../duo/codes.ts';
 import type { Secret } from '../lib/secret.ts';
@@ -11,11 +9,11 @@ export { DuoCode } from '../duo/codes.ts';
 export const Priority = { error: 3, warning: 4, info: 6, debug: 7 } as const;
 export type Priority = (typeof Priority)[keyof typeof Priority];
 
-/** Where a log line goes: the system's log, or standard error as it is. */
+/** Where a log line goes: the system log, or standard error without changes. */
 export const Channel = { log: 0, stderr: 1 } as const;
 export type Channel = (typeof Channel)[keyof typeof Channel];
 
-/** The verdict's outcome; the host maps it to a PAM code. Zero is no outcome. */
+/** The outcome of a login; C maps it to a PAM code. Zero is not an outcome. */
 export const Outcome = {
   pass: 1,
   maxTries: 2,
@@ -26,10 +24,10 @@ export const Outcome = {
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
-/** Where a verdict was reached. */
+/** Where the login ended. */
 export type Stage = 'config' | 'policy' | 'ping' | 'preauth' | 'prompt' | 'auth' | 'auth_status' | 'engine';
 
-/** A passwd entry with its groups, as the host's name service gave it. */
+/** A passwd entry with its groups. */
 export interface Account {
   readonly name: string;
   readonly uid: number;
@@ -39,14 +37,14 @@ export interface Account {
   readonly groupsError?: string;
 }
 
-/** A configuration file, as the host read it. */
+/** A configuration file, as C read it. */
 export interface ConfigText {
   /** Where it came from, for messages. */
   readonly path: string;
   readonly text: string;
 }
 
-/** The Duo application that a caller of libduo names itself, where others bring a configuration. */
+/** The Duo application of a libduo program, instead of a configuration. */
 export interface Application {
   readonly ikey: string;
   readonly skey: Secret;
@@ -65,40 +63,40 @@ export interface Application {
   readonly sync: boolean;
 }
 
-/** The login uid of a process that no login has begun. */
+/** The login uid of a process outside any login session. */
 export const NO_LOGIN_UID = 0xffff_ffff;
 
-/** What the host knows of one login. */
+/** The facts of one login. */
 export interface Facts {
   readonly program: 'pam' | 'login_duo' | 'libduo';
   readonly service: string;
-  /** PAM_USER, as the host gave it. */
+  /** PAM_USER, unchanged. */
   readonly user: string;
   readonly rhost?: string;
   readonly tty?: string;
-  /** PAM_RUSER: who asks for the login, where the host says so. */
+  /** PAM_RUSER: the user who requests the login, if the PAM application says so. */
   readonly ruser?: string;
   /** PAM_SILENT was set. */
   readonly silent: boolean;
-  /** The host has no conversation function. */
+  /** The PAM application has no conversation function. */
   readonly noConversation: boolean;
   readonly callerUid: number;
-  /** The kernel's login uid of the host process, NO_LOGIN_UID when none is set; absent when it can't be known. */
+  /** The kernel's login uid of the PAM application; NO_LOGIN_UID when none is set; absent when unknown. */
   readonly loginUid?: number;
   /** The passwd entry of `user`; absent when there is none. */
   readonly account?: Account;
   /** The passwd entry of `callerUid`; absent when there is none. */
   readonly caller?: Account;
   readonly command?: string;
-  /** The name under which Duo is asked, where the host lets its caller choose it. */
+  /** The Duo user name, if the caller may choose it. */
   readonly duoUser?: string;
-  /** A factor or passcode given beforehand (DUO_PASSCODE). */
+  /** A factor or passcode given in advance (DUO_PASSCODE). */
   readonly envFactor?: Secret;
-  /** pam and login_duo bring a configuration, libduo an application. */
+  /** pam and login_duo send a configuration, libduo an application. */
   readonly config?: ConfigText;
   readonly application?: Application;
   readonly hostName: string;
-  /** Milliseconds in which the verdict must be given. */
+  /** Milliseconds until the verdict is due. */
   readonly deadline: number;
 }
 
@@ -107,13 +105,13 @@ export interface Verdict {
   readonly outcome: Outcome;
   readonly code: DuoCode;
   readonly stage: Stage;
-  /** Why, for duo_geterr; empty where there is nothing to say. Holds no secret. */
+  /** The reason, for duo_geterr; may be empty. Holds no secret. */
   readonly error: string;
-  /** The configuration wants the message of the day shown. */
+  /** Whether to show the message of the day. */
   readonly motd?: boolean;
 }
 
-/** How the engine talks to the person who logs in: conv_prompt and conv_status of duo(3). */
+/** How the engine talks to the user: conv_prompt and conv_status of duo(3). */
 export interface Conversation {
   /** Shows `text` and resolves to the answer. Rejects with ConversationError when there is none. */
   prompt(text: string): Promise<string>;
@@ -126,12 +124,12 @@ export class ConversationError extends Error {
   override readonly name = 'ConversationError';
 }
 
-/** The host took the login back: it hung up, sent CANCEL, or spoke nonsense. Nobody waits for a verdict. */
+/** C cancelled the login: it closed the connection, sent CANCEL, or sent an invalid frame. No verdict is needed. */
 export class CancelledError extends Error {
   override readonly name = 'CancelledError';
 }
 
-/** The login's time is over. A verdict is still due. */
+/** The login's time has ended. A verdict is still needed. */
 export class DeadlineError extends Error {
   override readonly name = 'DeadlineError';
 }
@@ -139,7 +137,7 @@ export class DeadlineError extends Error {
 /** Writes one log line. */
 export type Log = (priority: Priority, text: string, channel?: Channel) => void;
 
-/** What one login may use of its host. */
+/** What a login can use: conversation, log, cancellation. */
 export interface Host {
   readonly conversation: Conversation;
   readonly log: Log;

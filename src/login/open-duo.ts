@@ -1,4 +1,4 @@
-/** From a configuration, or from what a program says itself, to the Duo application that it names. */
+/** Opens the Duo application that a configuration or a libduo program names. */
 import type { Config, ConfigSource } from '../config/config.ts';
 import type { DuoApi } from '../duo/api.ts';
 import { createClient } from '../duo/client.ts';
@@ -9,7 +9,7 @@ import { userAgent } from '../duo/user-agent.ts';
 import { systemClock } from '../lib/clock.ts';
 import { RELEASE } from '../lib/release.ts';
 
-/** Which application, how to reach it, and whom to trust. A Config is one of these. */
+/** The application, how to reach it, and the certificates to trust. A Config is one. */
 export interface DuoSettings
   extends Pick<
     Config,
@@ -24,24 +24,24 @@ export interface DuoSettings
     | 'httpProxy'
     | 'httpsTimeout'
   > {
-  /** Whom to trust, where that is not cafile's and noverify's to say. */
+  /** The certificates to trust, instead of cafile and noverify. */
   readonly trust?: Trust;
 }
 
-/** A program that names itself towards Duo, as `progname/1.0`. */
+/** A program that names itself to Duo, as `progname/1.0`. */
 export interface Product {
   readonly product: string;
 }
 
-/** How each program of ours calls itself towards Duo. */
+/** The name of each of our programs in the User-Agent. */
 const AGENTS = { pam: 'pam_duo_ts', login_duo: 'login_duo_ts' } as const;
 
 /**
- * Opens it. Files are read here for the last time in a login: from then on the engine may read none.
- * @param notify is told of waits that the user should know of
- * @param program on whose behalf
- * @param serviceCache what this process's logins share; absent: this one has all to itself
- * @throws DuoHandleError when cafile, the system's certificates or http_proxy can't be used
+ * Opens the application. This is the last step of a login that reads files; afterwards the engine drops the permission.
+ * @param notify receives messages about waits, for the user
+ * @param program the program that runs the login
+ * @param serviceCache shared by the logins of this process; absent: this login has its own connections
+ * @throws DuoHandleError when cafile, the system's certificates or http_proxy cannot be used
  */
 export async function openDuo(
   settings: DuoSettings,
@@ -53,7 +53,7 @@ export async function openDuo(
   const product = typeof program === 'string' ? `${AGENTS[program]}/${RELEASE}` : program.product;
   return createClient({
     ...serviceOf(settings),
-    // In its one login a round trip costs more than an ask for the time when Duo complains.
+    // A single login saves the round trip of a ping; Duo rejects a wrong timestamp, and the client then corrects it.
     ...(serviceCache === undefined ? { trustsClock: true } : { serviceCache }),
     ikey,
     skey,
@@ -65,8 +65,8 @@ export async function openDuo(
 }
 
 /**
- * Connects to the service that the configuration names before anybody logs in, and stays connected.
- * @throws DuoHandleError when cafile, the system's certificates or http_proxy can't be used
+ * Connects to the service of the configuration before the first login, and stays connected.
+ * @throws DuoHandleError when cafile, the system's certificates or http_proxy cannot be used
  */
 export async function keepConnected(config: Config, serviceCache: ServiceCache): Promise<void> {
   serviceCache.preconnect({ ...serviceOf(config), clock: systemClock });

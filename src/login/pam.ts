@@ -6,14 +6,14 @@ import type { Login } from './messages.ts';
 
 const profile: ProgramProfile = {
   program: 'pam',
-  // The account is PAM's to choose, and nobody else's.
+  // PAM determines the account. The caller cannot choose a Duo user name.
   duoUser: () => undefined,
   attempt: (facts, config) => ({ flags: flagsOf(facts, config) }),
   failedName: 'os',
   motd: () => false,
 };
 
-/** Makes the login of the PAM module. */
+/** Creates the login function of the PAM module. */
 export function pamLogin(tools: LoginTools): Login {
   return configuredLogin(profile, tools);
 }

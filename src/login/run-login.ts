@@ -1,6 +1,6 @@
 /**
- * The order of every login with Duo: say where it comes from, then attempt to authenticate until an attempt decides. The
- * module, login_duo, duo(3) in C and the TypeScript library differ by the plan that they make.
+ * The order of every login with Duo: determine the client's address, then make attempts until one decides. The module,
+ * login_duo, duo(3) in C and the TypeScript library differ only by their plans.
  */
 import type { DuoApi } from '../duo/api.ts';
 import {
@@ -14,32 +14,32 @@ import {
 import { pushinfoOf } from '../policy/origin.ts';
 import { DeadlineError } from './messages.ts';
 
-/** What one attempt does in its own way. */
+/** How one attempt differs from the others. */
 export type Attempt = Pick<LoginRequest, 'flags' | 'factor'>;
 
-/** Who authenticates, what Duo is told of it, and how often the user may try. */
+/** The user, what Duo is told about the login, and the number of attempts. */
 export interface LoginPlan extends Pick<LoginRequest, 'username' | 'failmode' | 'verifiedPush'> {
-  /** This host's name. */
+  /** This machine's name. */
   readonly hostname: string;
-  /** The address that the login comes from; undefined: Duo is told none. */
+  /** The client's address; undefined: Duo gets none. */
   readonly clientIp: string | undefined;
-  /** This host's own address, undefined where it has none. */
+  /** This machine's own address; undefined when it has none. */
   readonly localAddress: string | undefined;
-  /** The command to be shown with a push. */
+  /** The command that a push shows. */
   readonly command: string | undefined;
   /** The flags and the factor of each attempt, counted from 0. */
   readonly attempt: (number: number) => Attempt;
   /** The number of attempts that the user has. */
   readonly attempts: number;
-  /** Told of each failed attempt, the last one too. */
+  /** Called for each failed attempt, including the last one. */
   readonly failed?: (message: string) => void;
-  /** False: nothing is shown, and nobody can be asked. */
+  /** False: nothing is shown and nobody can be asked. */
   readonly shows: boolean;
 }
 
 /** How a login with Duo ended. */
 export type LoginEnd = (LoginResult | { readonly kind: 'late'; readonly stage: LoginStage }) & {
-  /** The user was asked or told something. */
+  /** The user was asked, or was shown something. */
   readonly asked: boolean;
 };
 
@@ -60,7 +60,7 @@ export async function runLogin(
       asked = true;
       return say(text);
     };
-  // Where nothing is shown the phone rings all the same: what is announced counts, seen or not.
+  // Without a conversation the phone may still ring, so an announcement counts even if it is not shown.
   const conversation: LoginConversation = {
     status: noting(plan.shows ? status : () => {}),
     ...(prompt === undefined || !plan.shows ? {} : { prompt: noting(prompt) }),

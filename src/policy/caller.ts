@@ -1,13 +1,13 @@
-/** Whether a login was asked for by a user of this host, who has power over the processes that it starts. */
+/** Whether a local user requested the login. Such a user controls the processes that the login starts. */
 import { type Facts, NO_LOGIN_UID } from '../login/messages.ts';
 
-/** Why such a login is not let in, and what to do about it. */
+/** Why such a login is denied, and what to do. */
 export const NOT_FOR_LOCAL_CALLERS =
   'failmode=safe does not hold for local callers without the resident engine (systemctl enable --now duo-ts.socket)';
 
 /**
- * True where the host runs as a user or for one (sudo, su, login_duo): that user chose its cgroup, and can freeze or
- * starve what it starts. A host that can't know its login uid is judged by its real uid and PAM_RUSER alone.
+ * True if a PAM application runs as a user or for one (sudo, su, login_duo): that user chose its cgroup, and can freeze
+ * or starve its children. Without a known login uid, the real uid and PAM_RUSER decide.
  */
 export function isLocalCaller({
   callerUid,

@@ -6,19 +6,21 @@ import type { Facts } from '../login/messages.ts';
 export interface Flags {
   readonly auto: boolean;
   readonly sync: boolean;
-  /** The application shows status lines when the login is over: what the user must read before is put into a prompt. */
+  /**
+   * The PAM application shows status lines only after the login. What the user must read earlier goes into a prompt.
+   */
   readonly heldBack: boolean;
 }
 
 /**
- * PAM applications that show status lines (PAM_TEXT_INFO) when the login is over: sshd before OpenSSH 10.3, Cockpit's
- * login page, xrdp's login window. `hold_back` adds to them and, with `!`, takes from them.
+ * PAM services whose applications show PAM_TEXT_INFO only after the login: sshd before OpenSSH 10.3, Cockpit's login
+ * page, xrdp's login window. `hold_back` adds services and, with `!`, removes them.
  */
 export const HOLDING_BACK: readonly string[] = ['sshd', 'cockpit', 'xrdp-sesman'];
 
 /**
- * An application that is to be silent or can't converse gets one automatic, synchronous try. One that holds status lines
- * back is synchronous too: nobody would see the steps.
+ * A silent application, or one without a conversation, gets one automatic, synchronous attempt. One that holds back
+ * status lines is synchronous too, since nobody would see the steps.
  */
 export function flagsOf(facts: Facts, config: Config): Flags {
   const mute = isMute(facts);
@@ -32,8 +34,7 @@ function holdsBack(service: string, { holdBack }: Config): boolean {
 }
 
 /**
- * True when nobody can be asked. sudo sets PAM_SILENT on every login, though its caller sits at a terminal and answers
- * prompts: there the flag says nothing.
+ * True if nobody can be asked. PAM_SILENT from sudo is ignored: sudo always sets it, although its caller can answer.
  */
 export function isMute(facts: Facts): boolean {
   return facts.noConversation || (facts.silent && facts.service !== 'sudo' && facts.service !== 'sudo-i');

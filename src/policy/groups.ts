@@ -1,17 +1,17 @@
-/** Whether a user's groups ask for a second factor. */
+/** Whether a user's groups require a second factor. */
 import type { GroupList } from '../config/groups.ts';
 
-/** The warning for a configuration that asks nobody for a factor. */
+/** The warning for a configuration that requires a factor from nobody. */
 export const ALL_NEGATED =
   'All configured groups are negated; no user can match, so Duo 2FA is disabled for every user ' +
   '(use "*,!group" to require 2FA for everyone except a group)';
 
-/** True when any list matches, and when there are no lists. */
+/** True if any list matches, and if there are no lists. */
 export function needsFactor(groups: readonly string[], lists: readonly GroupList[]): boolean {
   return lists.length === 0 || lists.some((list) => listMatches(list, groups));
 }
 
-/** True when there are lists, and none of them can match anybody. */
+/** True if there are lists, and none of them can match. */
 export function allNegated(lists: readonly GroupList[]): boolean {
   return lists.length > 0 && lists.every((list) => list.every(({ negated }) => negated));
 }

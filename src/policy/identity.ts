@@ -1,4 +1,4 @@
-/** Who authenticates, and under which name Duo knows them. */
+/** Who authenticates, and under which Duo user name. */
 
 import type { Config, Notice } from '../config/config.ts';
 import { type Account, Channel, type Facts, Priority } from '../login/messages.ts';
@@ -11,15 +11,12 @@ export type Identity =
       readonly duoUser: string;
       readonly notices: readonly Notice[];
     }
-  /** There is no passwd entry for whoever would have to authenticate. */
+  /** The user who must authenticate has no passwd entry. */
   | { readonly kind: 'unknown'; readonly name: string };
 
 const ROOT_UID = 0;
 
-/**
- * The account that authenticates. `su` to root asks the one who calls; everything else asks the account that is logged
- * in to.
- */
+/** The account that authenticates: for `su` to root the caller, otherwise the target account. */
 export function whoAuthenticates(facts: Facts, config: Config): Identity {
   const callerAsked = isSu(facts.service) && facts.account?.uid === ROOT_UID;
   const account = callerAsked ? facts.caller : facts.account;
@@ -34,7 +31,7 @@ function isSu(service: string): boolean {
   return service === 'su' || service === 'su-l';
 }
 
-/** The account's name, or what its GECOS field says: the whole field, or the part at the configured position. */
+/** The account's name, or its GECOS field: the whole field, or the part at the configured position. */
 function duoName(account: Account, config: Config): { name: string; notices: Notice[] } {
   const { sendGecos, gecosDelim, gecosUsernamePos } = config;
   const plain = (...notices: Notice[]) => ({ name: account.name, notices });

@@ -1,25 +1,26 @@
-/** Where the login comes from, as Duo is told. */
+/** Where the login comes from, as reported to Duo. */
 import { isIP } from 'node:net';
 import type { Config } from '../config/config.ts';
 import type { Facts } from '../login/messages.ts';
 
-/** The warning for a remote host that is a name and is replaced by this host's address. */
+/** The warning that this machine's address replaces a client name. */
 export const REPLACED_BY_LOCAL_ADDRESS =
   "fallback_local_ip is replacing the remote client address with this server's IP; " +
   "the address reported to Duo is not the client's";
 
-/** The longest pushinfo that Duo takes, in bytes. */
+/** The longest pushinfo that Duo accepts, in bytes. */
 const MAX_PUSHINFO = 20_000;
 
 export interface Origin {
-  /** What Duo is told; undefined when nothing is known. */
+  /** The reported address; undefined when unknown. */
   readonly ipaddr: string | undefined;
-  /** The remote host's place was taken though it was named. */
+  /** The client was named, and its name was replaced. */
   readonly replaced: boolean;
 }
 
 /**
- * The client's address: PAM_RHOST as it is, or, with fallback_local_ip, this host's own where PAM_RHOST is no address.
+ * The client's address: PAM_RHOST unchanged, or, with fallback_local_ip, this machine's address if PAM_RHOST is not an
+ * address.
  */
 export function originOf(facts: Facts, config: Config, localAddress: string | undefined): Origin {
   const rhost = facts.rhost === '' ? undefined : facts.rhost;
@@ -31,7 +32,7 @@ export function originOf(facts: Facts, config: Config, localAddress: string | un
 
 /**
  * What the phone shows besides the user: URL-encoded pairs, at most 20,000 bytes.
- * @param command is cut off where there is no room for it; undefined: none is shown
+ * @param command is cut if it is too long; undefined: not shown
  */
 export function pushinfoOf(command: string | undefined, localAddress: string | undefined): string {
   const encode = encodeURIComponent;

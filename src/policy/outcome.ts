@@ -1,4 +1,4 @@
-/** What the end of a try, or a failure on the way, means for the person at the door. The table of README's failures. */
+/** What the end of an attempt, or a failure, means for the user. docs/logs.md has the same table. */
 
 import type { Failmode } from '../config/config.ts';
 import { codeOfError, type DuoCode } from '../duo/codes.ts';
@@ -6,7 +6,7 @@ import type { DuoErrorCode } from '../duo/errors.ts';
 import type { LoginStage } from '../duo/login.ts';
 import { Outcome, Priority } from '../login/messages.ts';
 
-/** What to answer, and with which words to log it. */
+/** The outcome, and the words for the log. */
 export interface Ruling {
   readonly outcome: Outcome;
   readonly code: DuoCode;
@@ -14,7 +14,7 @@ export interface Ruling {
   readonly message: string;
 }
 
-/** Failures that say nothing about the user: before the user was asked, `failmode` decides what they mean. */
+/** Failures that say nothing about the user. Before the user was asked, `failmode` decides about them. */
 type Absence = 'failmode' | 'deny';
 
 const BEFORE_ASKING: Readonly<Record<DuoErrorCode, Absence>> = {
@@ -30,7 +30,7 @@ const BEFORE_ASKING: Readonly<Record<DuoErrorCode, Absence>> = {
   ERR_DUO_CLOSED: 'deny',
 };
 
-/** The ruling where the configuration's failmode decides: Duo is away, or the configuration can't be used. */
+/** The outcome by failmode: Duo is unreachable, or the configuration has an error. */
 export function failmodeRuling(failmode: Failmode, code: DuoCode): Ruling {
   switch (failmode) {
     case 'safe':
@@ -46,8 +46,8 @@ export function failmodeRuling(failmode: Failmode, code: DuoCode): Ruling {
 }
 
 /**
- * The ruling on a failed call.
- * @param asked whether the user's factor was already being used: from then on a failure never lets anybody in
+ * The outcome of a failed call.
+ * @param asked whether the user's factor was already in use: from then on a failure never lets anybody in
  */
 export function failureRuling(kind: DuoErrorCode, asked: boolean, failmode: Failmode): Ruling {
   const before = BEFORE_ASKING[kind];
@@ -60,7 +60,7 @@ export function failureRuling(kind: DuoErrorCode, asked: boolean, failmode: Fail
   return { outcome: Outcome.serviceError, code, priority: Priority.error, message };
 }
 
-/** What a login says that ran out of time, which is never a reason to let anybody in. */
+/** The reason for a login that ran out of time, which never lets anybody in. */
 export function lateSentence(stage: LoginStage): string {
   const step = stage === 'prompt' ? "the user's answer" : `Duo's answer to ${stage}`;
   return `the time for this login is over (while waiting for ${step})`;

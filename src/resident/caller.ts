@@ -1,14 +1,14 @@
 /**
- * Who calls, by the kernel's word, and which facts are believed of him. Root brings facts and configuration, as to a
- * private engine. Anybody else may authenticate himself alone, if the administrator lets him: who he is and which
- * configuration holds is known here, and nothing that could sway Duo is taken from him.
+ * Determines the caller of a login from the kernel, and which facts to use. Root sends facts and configuration, as to a
+ * private engine. Another user can only authenticate as themselves, if the administrator allows it, with the engine's
+ * configuration and without facts that could influence Duo.
  */
 import type { Account, ConfigText, Facts } from '../login/messages.ts';
 import type { ResidentSettings } from './settings.ts';
 
 export interface CallerOptions {
   readonly settings: ResidentSettings;
-  /** The administrator's configuration for users who may not read it; undefined: there is none. */
+  /** The configuration for users who cannot read it; undefined: none. */
   readonly config: ConfigText | undefined;
   readonly hostName: string;
   /** The passwd entry of a uid, with its groups. */
@@ -19,7 +19,7 @@ export type JudgedFacts =
   | { readonly ok: true; readonly facts: Facts }
   | { readonly ok: false; readonly error: string };
 
-/** The facts to log in with, or why there is no login. */
+/** The facts for the login, or why there is no login. */
 export async function judgeFacts(facts: Facts, uid: number, options: CallerOptions): Promise<JudgedFacts> {
   if (uid === 0) return { ok: true, facts };
   const { settings, config, hostName } = options;

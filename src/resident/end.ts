@@ -1,6 +1,6 @@
 /**
- * When a resident engine is to end. An error that nobody foresaw is one reason: who knows what it left behind? But many
- * share this process, so those who are under way end well, and the next engine begins with a clean slate.
+ * When a resident engine must end. An unforeseen error is one reason, because it may have left invalid state; the
+ * logins in progress still end normally, and systemd starts the next engine.
  */
 import type { EventEmitter } from 'node:events';
 import { Priority } from '../login/messages.ts';
@@ -11,13 +11,13 @@ export interface End {
   readonly failed: boolean;
 }
 
-/** An error may come again and again until the end. */
+/** The same error may occur repeatedly until the end. */
 const MOST = 10;
 
 /**
- * Resolves at SIGTERM, at SIGINT and at the first error that nobody caught, a promise's included. From then on none of them
- * ends the process by itself.
- * @param log for errors: what kind, and where
+ * Resolves at SIGTERM, SIGINT, or the first uncaught error or rejection. From then on none of them ends the process by
+ * itself.
+ * @param log receives the error's kind and place
  */
 export function awaitEnd(
   process: EventEmitter,
@@ -35,7 +35,7 @@ export function awaitEnd(
   return promise;
 }
 
-/** The error's kind and where it was thrown. Its message is not ours and could hold anything. */
+/** The error's kind and where it was thrown. Its message could hold anything. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
   const place = (error.stack ?? '')

@@ -1,7 +1,7 @@
-/** When a resident engine has had nothing to do for so long that it may end, where the next connection starts another. */
+/** When a resident engine has been idle for so long that it may end; the next connection starts another. */
 import type { Clock } from '../lib/clock.ts';
 
-/** Milliseconds after which a busy engine, or one whose idle time has changed, is looked at again. */
+/** Milliseconds between checks of a busy engine, or of one whose idle time has changed. */
 const LOOK_MS = 30_000;
 
 export interface IdleServer {
@@ -12,8 +12,8 @@ export interface IdleServer {
 }
 
 /**
- * Waits until the server has been idle for its time, and calls `stopAccepting` in the same turn of the event loop: nothing
- * is accepted between the decision and the call.
+ * Waits until the server has been idle for its time, and calls `stopAccepting` in the same turn of the event loop, so
+ * that nothing is accepted in between.
  * @throws the signal's reason
  */
 export async function awaitIdle(
@@ -26,7 +26,7 @@ export async function awaitIdle(
     const { idleFor, idleMs } = server;
     if (idleMs > 0 && idleFor >= idleMs) return stopAccepting();
     const left = idleMs > 0 ? idleMs - idleFor : LOOK_MS;
-    // A timer may go off a little early.
+    // A timer may fire slightly early.
     await clock.sleep(Math.min(LOOK_MS, Math.ceil(left) + 1), signal);
   }
 }

@@ -1,19 +1,19 @@
-/** How many logins may be under way, and how often a user may begin one. */
+/** How many logins may be in progress, and how often a user may begin one. */
 import type { Clock } from '../lib/clock.ts';
 
-/** Root's logins at once: what a process can carry, not what a host needs. */
+/** The limit for root's logins at once: what a process can carry. */
 export const MAX_ROOT = 1024;
-/** Everybody else's at once, all together and each. */
+/** The limits for all other users together, and for each. */
 export const MAX_OTHERS = 64;
 export const MAX_EACH = 4;
 /**
- * A user may begin so many logins at once, and then one more whenever so many milliseconds have passed; and be told as often
- * that he may not: to read what he says takes time too.
+ * A user may begin this many logins at once, then one more after each interval. Refusals with a message have the same
+ * limit, because reading a request takes time too.
  */
 export const BURST = 10;
 export const REFILL_MS = 6000;
 
-/** `admitted`: call `leave` once when it is over. `refused`: why, for whoever calls. `dropped`: no word is wasted. */
+/** `admitted`: call `leave` once at the end. `refused`: with a reason for the caller. `dropped`: without a message. */
 export type Admission =
   | { readonly kind: 'admitted'; readonly leave: () => void }
   | { readonly kind: 'refused'; readonly error: string; readonly leave: () => void }
@@ -22,9 +22,9 @@ export type Admission =
 interface User {
   inFlight: number;
   tokens: number;
-  /** How often he may be refused in words. */
+  /** How many refusals with a message are left. */
   words: number;
-  /** When the tokens were counted; monotonic. */
+  /** When the tokens were last counted, monotonic. */
   at: number;
 }
 
@@ -38,13 +38,13 @@ export class Limits {
     this.#clock = clock;
   }
 
-  /** Judges one more connection of this user's. */
+  /** Decides about one more connection of this user. */
   admit(uid: number): Admission {
     return uid === 0 ? this.#admitRoot() : this.#admitOther(uid);
   }
 
   #admitRoot(): Admission {
-    // Hung up on, root's host takes a private engine.
+    // After a dropped connection, root's PAM application starts a private engine.
     if (this.#root >= MAX_ROOT) return { kind: 'dropped', error: `${MAX_ROOT} logins are under way` };
     this.#root += 1;
     return {
@@ -56,7 +56,7 @@ export class Limits {
   }
 
   #admitOther(uid: number): Admission {
-    // A refusal takes a connection too, for a moment.
+    // A refusal also uses a connection for a moment.
     if (this.#others >= 2 * MAX_OTHERS) {
       return { kind: 'dropped', error: `${2 * MAX_OTHERS} connections of users are open` };
     }
@@ -94,7 +94,7 @@ export class Limits {
     return user;
   }
 
-  /** Users who could not be told from new ones. */
+  /** Users with full limits need no entry. */
   #forget(now: number): void {
     for (const [uid, user] of this.#users) {
       refill(user, now);

@@ -1,4 +1,4 @@
-/** Many logins in one process: each connection is one, with its own state, deadline and cancellation. */
+/** Many logins in one process. Each connection is one login with its own state, deadline and cancellation. */
 import type { Duplex } from 'node:stream';
 import { limitFunction } from 'p-limit';
 import { Heart } from '../bridge/heart.ts';
@@ -9,24 +9,24 @@ import { sentence } from '../policy/sentence.ts';
 import { type CallerOptions, judgeFacts } from './caller.ts';
 import { Limits } from './limits.ts';
 
-/** Milliseconds for a host to say what it wants, and to hang up when it has its verdict. */
+/** Milliseconds for a caller to send FACTS, and to close the connection after its verdict. */
 export const FACTS_MS = 5000;
 export const LEAVE_MS = 5000;
-/** The longest login, in milliseconds, whatever its host says. */
+/** The longest login, in milliseconds, whatever its deadline says. */
 export const LOGIN_MS = 120_000;
 /**
- * Users' passwd entries looked up at once: each takes one of the four threads of libuv, for as long as a name service
- * likes, and root's logins need those for the address of Duo.
+ * The number of concurrent look-ups of users' passwd entries. Each takes one of libuv's threads for as long as the name
+ * service needs, and root's logins need those for Duo's address.
  */
 export const MAX_LOOKUPS = 2;
 /**
- * The longest FACTS of a user's, in bytes: several thousand groups. Root's may be as long as the protocol allows, and take
- * half a second to read, in which nobody else is served.
+ * The longest FACTS of a user, in bytes: several thousand groups. Root's may have the protocol's limit, which takes
+ * half a second to read.
  */
 export const MAX_FACTS = 131_072;
 /**
- * Milliseconds for which nothing more is written of whoever caused a complaint, who may do so all the time, and of how many
- * in that time anything is.
+ * Milliseconds between log lines about the same user, and the number of users in the log within that time. A user can
+ * cause complaints at any rate.
  */
 const QUIET_MS = 10_000;
 const MAX_COMPLAINTS = 64;
@@ -46,7 +46,7 @@ export class ResidentServer {
   readonly #limits: Limits;
   readonly #heart: Heart;
   readonly #connections = new Set<Promise<void>>();
-  /** Of which uids something was written, and when. */
+  /** The users in the log, and when. */
   readonly #complaints = new Map<number, number>();
   #draining = false;
   /** When the last connection ended, monotonic milliseconds. */
@@ -59,7 +59,7 @@ export class ResidentServer {
     this.#idleSince = options.clock.monotonic();
   }
 
-  /** For logins from now on. */
+  /** For new logins. */
   reconfigure(files: Pick<ServerOptions, 'settings' | 'config'>): void {
     this.#options = { ...this.#options, ...files };
   }
@@ -79,7 +79,7 @@ export class ResidentServer {
     return this.#connections.size;
   }
 
-  /** Serves one connection of the user `uid`, which the kernel named. */
+  /** Serves one connection of the user `uid`, as reported by the kernel. */
   accept(socket: Duplex, uid: number): void {
     if (this.#draining) {
       hangUp(socket);
@@ -101,8 +101,8 @@ export class ResidentServer {
   }
 
   /**
-   * From now on hangs up on whoever comes, so that he need not wait to find another engine. Resolves when every login that
-   * is under way has ended.
+   * From now on closes new connections at once, so that callers find another engine. Resolves when every login in
+   * progress has ended.
    */
   async drain(): Promise<void> {
     this.#draining = true;
@@ -143,7 +143,7 @@ export class ResidentServer {
     return async (facts, host) => {
       const judged = await judgeFacts(facts, uid, this.#options);
       if (!judged.ok) return this.#refusal(uid, judged.error)(facts, host);
-      // The time that the name service took must not look like Duo's absence.
+      // The name service's time counts for the login, and must not look like Duo's absence.
       host.signal.throwIfAborted();
       return this.#options.login(judged.facts, host);
     };

@@ -1,13 +1,13 @@
-/** resident.conf: how long the resident engine stays, and what the administrator lets it do for callers other than root. */
+/** resident.conf: the idle time of the resident engine, and its permissions for users other than root. */
 import { readIni } from '../config/ini.ts';
 
-/** Everything resident.conf can say. */
+/** Every setting of resident.conf. */
 export interface ResidentSettings {
-  /** Whether users may authenticate themselves without root in between, as screen lockers do. */
+  /** Whether users can authenticate themselves without root, as screen lockers do. */
   readonly unprivileged: boolean;
-  /** The PAM services for which they may. */
+  /** The PAM services for which they can. */
   readonly unprivilegedServices: readonly string[];
-  /** Milliseconds without a connection after which an engine that systemd can start again ends; 0: never. */
+  /** Milliseconds without a connection after which an engine with systemd's socket ends; 0: never. */
   readonly idleMs: number;
 }
 
@@ -19,11 +19,11 @@ export const DEFAULT_SETTINGS: ResidentSettings = {
 
 export interface ParsedSettings {
   readonly settings: ResidentSettings;
-  /** What is wrong with the file, for the log. Where anything is, nobody but root is served. */
+  /** Errors in the file, for the log. If there are any, only root is served. */
   readonly problems: readonly string[];
 }
 
-/** Reads the file, which has the form of pam_duo.conf. Never throws. */
+/** Parses the file, which has the format of pam_duo.conf. Never throws. */
 export function parseSettings(text: string, path: string): ParsedSettings {
   const problems: string[] = [];
   let { unprivileged, idleMs } = DEFAULT_SETTINGS;

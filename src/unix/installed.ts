@@ -1,13 +1,13 @@
-/** The addon as it is installed, for the resident engine. */
+/** Loads the installed addon, for the resident engine. */
 import { lstatSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Unix } from './unix.ts';
 
 /**
- * Loads the addon that is installed beside the program at `program`, if it is as trustworthy as that: root's (or this
- * process's own user's, in a checkout), in a directory of the same, and writable by nobody else.
- * @throws Error that says what is wrong with it
+ * Loads the addon beside the program at `program`, if only root (in a checkout also this process's user) owns and can
+ * write it and its directory.
+ * @throws Error that names the problem
  */
 export function loadInstalledUnix(program: string): Unix {
   const directory = dirname(realpathSync(program));

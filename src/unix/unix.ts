@@ -1,4 +1,4 @@
-/** What Node lacks of Unix: the addon of native/addon, typed. For tools, tests and the resident engine. */
+/** Types of native/addon: Unix functions that Node lacks. For tools, tests and the resident engine. */
 import { createRequire } from 'node:module';
 
 /** A message of PAM's conversation. */
@@ -10,7 +10,7 @@ export interface PamMessage {
 export const PamStyle = { promptEchoOff: 1, promptEchoOn: 2, error: 3, info: 4 } as const;
 export type PamStyle = (typeof PamStyle)[keyof typeof PamStyle];
 
-/** PAM's return codes, as far as this project gives or meets them. */
+/** The PAM return codes that this project uses. */
 export const PamCode = {
   PAM_SUCCESS: 0,
   PAM_SERVICE_ERR: 3,
@@ -32,7 +32,7 @@ export interface PamLogin {
   readonly tty?: string;
   /** PAM_SILENT. */
   readonly silent?: boolean;
-  /** The host has no conversation function. */
+  /** The PAM application has no conversation function. */
   readonly mute?: boolean;
 }
 
@@ -42,7 +42,7 @@ export interface PamResult {
   readonly message: string;
 }
 
-/** Answers the messages: one string each (any for those that ask nothing), or null: the conversation fails. */
+/** Answers the messages: one string each (ignored for information), or null to fail the conversation. */
 export type PamConversation = (messages: readonly PamMessage[]) => Promise<readonly string[] | null>;
 
 /** A passwd entry, with the names of all groups. */
@@ -68,7 +68,7 @@ export interface PeerCredentials {
   readonly gid: number;
 }
 
-/** A passwd entry with its groups, as the facts of a login have it. */
+/** A passwd entry with its groups, as in the facts of a login. */
 export interface UserAccount {
   readonly name: string;
   readonly uid: number;
@@ -83,15 +83,15 @@ export interface Unix {
   authenticate(login: PamLogin, conversation: PamConversation): Promise<PamResult>;
   userByName(name: string): User | undefined;
   userById(uid: number): User | undefined;
-  /** The passwd entry of a uid with its groups, looked up on a thread of its own: a name service can be slow. */
+  /** The passwd entry of a uid with its groups, looked up on a separate thread, because a name service can be slow. */
   accountById(uid: number): Promise<UserAccount | undefined>;
   groupByName(name: string): Group | undefined;
   canonicalHostName(): string;
   /** SO_PEERCRED of a connected Unix socket. @throws Error with the system's words */
   peerCredentials(fd: number): PeerCredentials;
-  /** For this process: no core files, no tracing by the same user, no new privileges. Can't be undone. */
+  /** For this process: no core files, no tracing by the same user, no new privileges. Irreversible. */
   hardenProcess(): void;
-  /** Gives back what the start of this process took: pages of the program that are not used any more, free memory. */
+  /** Releases memory that the start of this process used: unused program pages and free heap. */
   releaseMemory(): void;
   /** Sends one datagram to the Unix socket of sd_notify(3) at `path` (`@name`: an abstract one). @throws Error */
   notify(path: string, state: string): void;
