@@ -17,7 +17,7 @@ namespace {
 
 constexpr size_t kMaxEntry = 1024 * 1024;
 
-// Calls a getpw…_r or getgr…_r function with as much room as the entry needs.
+// Calls a getpw…_r or getgr…_r function with a growing buffer.
 template <typename Entry>
 Entry *look_up(Napi::Env env, Entry *entry, std::vector<char> *buffer,
                const std::function<int(Entry *, char *, size_t, Entry **)> &call) {
@@ -56,7 +56,7 @@ Napi::Value user_object(Napi::Env env, const passwd *user) {
     return object;
 }
 
-// A look-up on a thread of libuv's, settled on JavaScript's.
+// A look-up on libuv's thread pool, settled on JavaScript's thread.
 class AccountLookup : public Napi::AsyncWorker {
   public:
     AccountLookup(Napi::Env env, uid_t uid)
@@ -131,7 +131,7 @@ Napi::Value accounts_user_by_id(const Napi::CallbackInfo &info) {
 Napi::Value accounts_account_by_id(const Napi::CallbackInfo &info) {
     if (info.Length() != 1 || !info[0].IsNumber())
         throw Napi::TypeError::New(info.Env(), "a uid is wanted");
-    // Queued, it owns itself.
+    // A queued look-up owns itself.
     auto *lookup = new AccountLookup(info.Env(), info[0].As<Napi::Number>().Uint32Value());
     Napi::Promise promise = lookup->promise();
     lookup->Queue();

@@ -1,4 +1,4 @@
-// passwd and group entries, and the host's name, as the system's name service has them.
+// passwd and group entries, and the canonical host name, from the name service.
 #ifndef ACCOUNTS_H
 #define ACCOUNTS_H
 

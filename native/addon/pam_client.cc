@@ -110,7 +110,7 @@ void forget(pam_response *responses, int count) {
     std::free(responses);
 }
 
-// Runs on the login's thread: PAM's conversation function.
+// PAM's conversation function, on the login's thread.
 int pam_converse(int count, const pam_message **messages, pam_response **responses, void *context) {
     auto *login = static_cast<Login *>(context);
     if (count <= 0 || count > PAM_MAX_NUM_MSG)
@@ -197,7 +197,7 @@ Napi::Value pam_client_authenticate(const Napi::CallbackInfo &info) {
 
     Login *owned = login.release();
     Napi::Promise promise = owned->deferred.Promise();
-    // The finalizer runs on JavaScript's thread when the login's own has released the function: it is over.
+    // The finalizer runs on JavaScript's thread after the login's thread has released the function.
     owned->conversation = Conversation::New(
         env, info[1].As<Napi::Function>(), "PAM conversation", 0, 1, owned,
         [](Napi::Env env, void *, Login *login) {

@@ -1,4 +1,4 @@
-// A PAM client: logs a user in through libpam, on a thread of its own, with the conversation in JavaScript.
+// A PAM client: logs a user in through libpam on a separate thread, with the conversation in JavaScript.
 #ifndef PAM_CLIENT_H
 #define PAM_CLIENT_H
 

@@ -28,7 +28,7 @@ Napi::Value process_peer_credentials(const Napi::CallbackInfo &info) {
     return object;
 }
 
-// No core files, no debugger of the same user, no privileges through execution.
+// No core files, no tracing by the same user, no privileges through exec.
 Napi::Value process_harden(const Napi::CallbackInfo &info) {
     const rlimit core = {0, 0};
     if (setrlimit(RLIMIT_CORE, &core) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
@@ -37,7 +37,7 @@ Napi::Value process_harden(const Napi::CallbackInfo &info) {
     return info.Env().Undefined();
 }
 
-// The program's own pages that nobody can have written: the kernel maps them again where they are used.
+// The program's own read-only pages: the kernel maps them again on use.
 static int release_program(dl_phdr_info *object, size_t, void *) {
     const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
     for (int i = 0; i < object->dlpi_phnum; i++) {
@@ -59,7 +59,7 @@ Napi::Value process_release_memory(const Napi::CallbackInfo &info) {
     return info.Env().Undefined();
 }
 
-// One datagram, as sd_notify(3) has it: Node has no Unix datagram sockets.
+// One datagram, as in sd_notify(3): Node has no Unix datagram sockets.
 Napi::Value process_notify(const Napi::CallbackInfo &info) {
     if (info.Length() != 2 || !info[0].IsString() || !info[1].IsString())
         throw Napi::TypeError::New(info.Env(), "a path and a state are wanted");

@@ -1,4 +1,4 @@
-// This process and the one at the other end of a socket.
+// Functions for this process and for the peer of a socket.
 #ifndef PROCESS_H
 #define PROCESS_H
 

@@ -1,5 +1,5 @@
-// What Node lacks of Unix, for tools, tests and the resident engine: a PAM client, accounts, peer
-// credentials, the host's name, hardening, service notification.
+// Unix functions that Node lacks, for tools, tests and the resident engine: a PAM client, accounts, peer
+// credentials, host name, hardening, service notification.
 #include <napi.h>
 
 #include "accounts.h"

@@ -17,17 +17,17 @@
 #include "resident.h"
 #include "system.h"
 
-/* How often the host looks for signals that it holds back. */
+/* Milliseconds between checks for pending blocked signals. */
 #define TICK_MS 100
 
 _Static_assert(BRIDGE_ENGINE_MARGIN_MS > 0 && BRIDGE_ENGINE_MARGIN_MS < BRIDGE_DEADLINE_MS &&
                    BRIDGE_DEADLINE_MS < 120000,
                "the engine's answer comes before the host's deadline, and that before sshd's LoginGraceTime");
 
-/* The longest answer that fits its frame with room to spare. */
+/* The longest answer; it fits its frame. */
 #define MAX_ANSWER 8192
 
-/* What one login may show, ask and log, so that an engine that was taken over can't fill log or screen. */
+/* The limits of one login, so that a compromised engine cannot fill the log or the screen. */
 #define MAX_PROMPTS 100
 #define MAX_STATUSES 1000
 #define MAX_LOGS 100
@@ -36,11 +36,11 @@ _Static_assert(BRIDGE_ENGINE_MARGIN_MS > 0 && BRIDGE_ENGINE_MARGIN_MS < BRIDGE_D
 struct bridge {
     const struct bridge_host *host;
     struct bridge_verdict *verdict;
-    /* The private engine; none while a resident one serves. */
+    /* The private engine; unused with a resident one. */
     struct engine engine;
     /* Where the engine is reached. */
     int socket;
-    /* The resident engine's socket; NULL while a private one serves. */
+    /* The resident engine's socket; NULL with a private one. */
     const char *resident;
     struct frame_reader reader;
     int64_t deadline;
@@ -50,9 +50,9 @@ struct bridge {
     size_t logs;
     size_t log_bytes;
     bool greeted;
-    /* Nothing but the engine's HELLO is wanted yet. */
+    /* Only the engine's HELLO is expected so far. */
     bool greeting;
-    /* No other engine may begin this login again: the user was shown something, say. */
+    /* No other engine may repeat this login, for example because the user was shown something. */
     bool final;
     bool done;
 };
@@ -73,7 +73,7 @@ static void fail_nonsense(struct bridge *login, const char *what) {
     fail(login, BRIDGE_SERVICE_ERROR, "the engine spoke nonsense: %s", what);
 }
 
-/* The engine hung up. How it ended says what went wrong. */
+/* The engine closed the connection. How it ended is the reason. */
 static void fail_gone(struct bridge *login) {
     char how[160];
     if (login->resident != NULL) {
@@ -86,7 +86,7 @@ static void fail_gone(struct bridge *login) {
          how);
 }
 
-/* Counts what the engine sends. False: that was too much of it, and the login is over. */
+/* Counts the engine's frames. False: it sent too many, and the login has ended. */
 static bool allow(struct bridge *login, size_t *count, size_t more, size_t limit, const char *why) {
     *count += more;
     if (*count <= limit)
@@ -110,7 +110,7 @@ int bridge_pending_signal(void) {
     return 0;
 }
 
-/* Takes the login back; the engine is ended in any case: what does not fit is not waited for. */
+/* Sends CANCEL if there is room. The engine ends in any case. */
 static void cancel(struct bridge *login, int number, const char *why) {
     struct frame_writer frame = {0};
     frame_begin(&frame, FRAME_CANCEL);
@@ -122,7 +122,7 @@ static void cancel(struct bridge *login, int number, const char *why) {
     fail(login, BRIDGE_ABORTED, "%s%s", number != 0 ? "cancelled by SIG" : "", why);
 }
 
-/* Ends the login when nobody wants it any more. */
+/* Ends the login on a pending signal or when `wanted` says so. */
 static void heed_host(struct bridge *login) {
     const struct bridge_host *host = login->host;
     int number = bridge_pending_signal();
@@ -133,9 +133,9 @@ static void heed_host(struct bridge *login) {
         cancel(login, 0, abandoned);
 }
 
-/* Ends the login when its time is over, or the engine's. */
+/* Ends the login when its time or the engine's time has ended. */
 static void heed_clock(struct bridge *login) {
-    /* A resident engine runs already: it greets at once. */
+    /* A resident engine is already running, so its HELLO comes at once. */
     int patience = login->resident != NULL && !login->greeted ? BRIDGE_GREETING_MS : BRIDGE_SILENCE_MS;
     int64_t now = system_now();
     if (now >= login->deadline)
@@ -146,7 +146,7 @@ static void heed_clock(struct bridge *login) {
                                      : "the engine gave no sign of life and was ended");
 }
 
-/* Waits for the socket. False: the login is over. */
+/* Waits for the socket. False: the login has ended. */
 static bool wait_ready(struct bridge *login, short events) {
     for (heed_host(login); !login->done; heed_host(login)) {
         struct pollfd socket = {.fd = login->socket, .events = events};
@@ -161,7 +161,7 @@ static bool wait_ready(struct bridge *login, short events) {
     return false;
 }
 
-/* False when the login is over. */
+/* False when the login has ended. */
 static bool send_frame(struct bridge *login, struct frame_writer *frame) {
     size_t sent = 0;
     if (!frame_end(frame)) {
@@ -177,7 +177,7 @@ static bool send_frame(struct bridge *login, struct frame_writer *frame) {
             if (!wait_ready(login, POLLOUT))
                 return false;
         } else if (errno != EINTR) {
-            /* It hung up. What it said before is still to be read, and then its end. */
+            /* It closed the connection. Frames that it sent before still count. */
             return true;
         }
     }
@@ -205,7 +205,7 @@ static void answer_prompt(struct bridge *login, const struct frame_message *mess
     login->final = true;
     if (text != NULL)
         answer = login->host->prompt(login->host->context, text, message->numbers[TAG_ECHO] != 0);
-    /* The time that a user takes is not the engine's silence. */
+    /* The time in the user's conversation does not count as silence. */
     login->heard = system_now();
     frame_begin(&frame, FRAME_ANSWER);
     if (answer == NULL || strlen(answer) > MAX_ANSWER)
@@ -323,7 +323,7 @@ static void act_on_all(struct bridge *login) {
 }
 
 static void converse(struct bridge *login) {
-    /* What came with the HELLO is there already. */
+    /* Frames that came with the HELLO. */
     act_on_all(login);
     while (goes_on(login) && wait_ready(login, POLLIN)) {
         unsigned char *room;
@@ -336,13 +336,13 @@ static void converse(struct bridge *login) {
         } else if (received == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
             fail_gone(login);
         }
-        /* An engine may send without end. */
+        /* The engine may send without end. */
         if (!login->done)
             heed_clock(login);
     }
 }
 
-/* ---- which engine ---- */
+/* ---- selection of an engine ---- */
 
 static void __attribute__((format(printf, 2, 3))) warn(const struct bridge *login, const char *format, ...) {
     char line[1024];
@@ -353,8 +353,8 @@ static void __attribute__((format(printf, 2, 3))) warn(const struct bridge *logi
     login->host->log(login->host->context, LOG_WARNING, BRIDGE_LOG, line);
 }
 
-/* Tells a resident engine the facts, and hears its HELLO. False: there is none, or it failed, and the verdict
- * says how ("" when there is none). */
+/* Sends the facts to a resident engine and waits for its HELLO. False: there is none, or it failed, and the
+ * verdict has the reason ("" when there is none). */
 static bool start_resident(struct bridge *login, const struct bridge_facts *facts, const char *path) {
     char why[384];
     login->resident = path;
@@ -397,8 +397,9 @@ static bool start_private(struct bridge *login, const struct bridge_facts *facts
     return send_facts(login, facts);
 }
 
-/* After the resident engine has failed: begins the login again, unless it was cancelled, its time is over, or
- * somebody was asked. A host that shows nothing can't tell what was asked once the engine has greeted. */
+/* After the resident engine has failed: repeats the login with a private one, unless it was cancelled, its
+ * time has ended, or the user was asked. Without a conversation nobody knows whether the phone rang after
+ * HELLO. */
 static bool start_again(struct bridge *login, const struct bridge_facts *facts,
                         const struct bridge_engines *engines) {
     const struct bridge_verdict *verdict = login->verdict;
@@ -439,8 +440,7 @@ struct bridge *bridge_start(const struct bridge_facts *facts, const struct bridg
     login->engine = ENGINE_NONE;
     login->socket = -1;
     login->deadline = system_now() + BRIDGE_DEADLINE_MS;
-    /* A resident engine takes a configuration or an application from root alone; anybody else it asks for
-     * neither. */
+    /* A resident engine accepts a configuration or an application only from root. */
     bool may_be_resident = geteuid() == 0 || (facts->application == NULL && facts->config_text == NULL);
     bool resident = engines->socket != NULL && may_be_resident;
     if (resident ? start_resident(login, facts, engines->socket) || start_again(login, facts, engines)

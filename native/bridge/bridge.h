@@ -1,4 +1,4 @@
-/* One login, from the host's side of PROTOCOL.md: facts, conversation, one verdict. */
+/* One login on the C side of PROTOCOL.md: facts, conversation, one verdict. */
 #ifndef BRIDGE_H
 #define BRIDGE_H
 
@@ -7,28 +7,28 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The engine of an installed system; a build in a checkout has that checkout's. */
+/* The installed engine; a build in a checkout uses its own. */
 #ifndef DUO_TS_ENGINE
 #define DUO_TS_ENGINE "/usr/libexec/duo-ts/duo-ts"
 #endif
 
-/* Where a resident engine listens for root, if there is one, and where one does for everybody else. */
+/* The sockets of the resident engines: for root, and for other users. */
 #ifndef DUO_TS_SOCKET
 #define DUO_TS_SOCKET "/run/duo-ts/engine.sock"
 #endif
 #define DUO_TS_USERS_SOCKET "/run/duo-ts/users.sock"
 
-/* The user that a private engine of a root host runs as. */
+/* The user of a private engine of a PAM application that runs as root. */
 #define BRIDGE_PRIVATE_USER "duo-private"
 
-/* Milliseconds. Tests have less patience. */
+/* Milliseconds. Tests use shorter ones. */
 #ifndef BRIDGE_DEADLINE_MS
-/* For a whole login, below sshd's LoginGraceTime; the engine gets less, so that its answer comes first. */
+/* The limit of a login, below sshd's LoginGraceTime. The engine gets less, so that its answer comes first. */
 #define BRIDGE_DEADLINE_MS 110000
 #define BRIDGE_ENGINE_MARGIN_MS 5000
-/* Without a sign of life: then an engine hangs. */
+/* The limit for silence of an engine. */
 #define BRIDGE_SILENCE_MS 15000
-/* For a resident engine to take a connection, and then to say HELLO, before a private one serves. */
+/* The limits for a resident engine to accept the connection and to send HELLO. */
 #define BRIDGE_CONNECT_MS 5000
 #define BRIDGE_GREETING_MS 15000
 #endif
@@ -45,8 +45,7 @@ enum bridge_outcome {
 
 enum bridge_channel { BRIDGE_LOG = 0, BRIDGE_STDERR = 1 };
 
-/* A passwd entry with its groups, as the host's name service gave it. name is NULL when there is none, or
- * error says why that can't be known. */
+/* A passwd entry with its groups. name is NULL when there is none, or when error says why it is unknown. */
 struct bridge_account {
     char *name;
     const char *error;
@@ -58,7 +57,7 @@ struct bridge_account {
     const char *groups_error;
 };
 
-/* The Duo application that a caller of libduo names itself, where others bring a configuration. */
+/* The Duo application of a libduo program, instead of a configuration. */
 struct bridge_application {
     const char *ikey;
     const char *skey;
@@ -81,38 +80,38 @@ struct bridge_facts {
     const char *user;
     const char *rhost;
     const char *tty;
-    /* PAM_RUSER; NULL: the host names nobody. */
+    /* PAM_RUSER; NULL: not set. */
     const char *ruser;
     bool silent;
     bool no_conversation;
     uid_t caller_uid;
-    /* The kernel's login uid, where it is known. */
+    /* The kernel's login uid, if known. */
     bool login_uid_known;
     uint32_t login_uid;
     struct bridge_account account;
     struct bridge_account caller;
     const char *command;
-    /* The name under which Duo is asked, where a caller may choose it; NULL: the account's. */
+    /* The Duo user name, if the caller may choose it; NULL: the account's. */
     const char *duo_user;
-    /* A factor or passcode given beforehand; NULL: none. */
+    /* A factor or passcode given in advance; NULL: none. */
     const char *env_factor;
-    /* NULL: a configuration is given. */
+    /* NULL: there is a configuration. */
     const struct bridge_application *application;
-    /* NULL: none is given. */
+    /* NULL: there is no configuration. */
     const char *config_path;
     const char *config_text;
     size_t config_length;
     const char *host_name;
 };
 
-/* What the host does for the engine. Texts are valid UTF-8. */
+/* Calls from the engine to the PAM application. Texts are valid UTF-8. */
 struct bridge_host {
     void *context;
-    /* Asks; returns the answer in malloc'd memory, or NULL when there is none. */
+    /* Asks. Returns the answer in malloc'd memory, or NULL when there is none. */
     char *(*prompt)(void *context, const char *text, bool echo);
     void (*status)(void *context, const char *text);
     void (*log)(void *context, int priority, enum bridge_channel channel, const char *text);
-    /* Looked at while the login waits: why nobody wants it any more, or NULL. May be NULL itself. */
+    /* Checked while the login waits: why it must end, or NULL. May be NULL itself. */
     const char *(*abandoned)(void *context);
 };
 
@@ -120,38 +119,39 @@ struct bridge_verdict {
     enum bridge_outcome outcome;
     /* duo_code_t of duo(3). */
     uint32_t code;
-    /* False: the engine gave none, and `error` says why, for the host's log. */
+    /* False: the verdict is not from an engine, and `error` is the reason for the log. */
     bool from_engine;
-    /* The configuration wants the message of the day shown. */
+    /* Whether to show the message of the day. */
     bool motd;
     /* The signal that ended the login; 0 for none. */
     int signal;
-    /* The signal that ended the engine, or its keeper; 0 for none. */
+    /* The signal that ended the engine or its keeper; 0 for none. */
     int engine_signal;
     char error[512];
 };
 
-/* Where engines are: absolute paths. */
+/* Absolute paths of the engines. */
 struct bridge_engines {
-    /* The program that becomes a private engine. NULL: none may be started. */
+    /* The program of a private engine. NULL: do not start one. */
     const char *path;
-    /* The socket of a resident engine, which serves where it can. NULL: private ones alone. */
+    /* The socket of the resident engine, which is tried first. NULL: private engines only. */
     const char *socket;
 };
 
-/* Runs one login. The verdict starts as a denial and is filled in on every way out. */
+/* Runs one login. The verdict starts as a denial and is set on every path. */
 void bridge_login(const struct bridge_facts *facts, const struct bridge_host *host,
                   const struct bridge_engines *engines, struct bridge_verdict *verdict);
 
-/* The same in two steps, for a host that gives up its privileges between them. bridge_start finds the engine
- * and tells it the facts; of `host` it uses the log alone. NULL: the login is over, and the verdict says why.
- * bridge_finish converses, and ends what bridge_start began; host and verdict must still be there. A resident
- * engine that fails in between is a denial: without privileges no other can be started. */
+/* bridge_login in two steps, for a program that drops privileges between them. bridge_start finds an engine
+ * and sends the facts; of `host` it uses only the log. NULL: the login has ended, and the verdict has the
+ * reason. bridge_finish runs the conversation and ends the login; host and verdict must still exist. If the
+ * resident engine fails in between the login is denied, because no other engine can be started without
+ * privileges. */
 struct bridge *bridge_start(const struct bridge_facts *facts, const struct bridge_host *host,
                             const struct bridge_engines *engines, struct bridge_verdict *verdict);
 void bridge_finish(struct bridge *bridge);
 
-/* A signal that would end this process if it were not held back; 0 for none. It is left pending. */
+/* A pending blocked signal that would end this process; 0 for none. It stays pending. */
 int bridge_pending_signal(void);
 
 #endif

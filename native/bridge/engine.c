@@ -17,13 +17,13 @@
 #include "keeper.h"
 #include "system.h"
 
-/* Milliseconds for an engine that hung up to end by itself, and for one that is to be killed. */
+/* Milliseconds for an engine to end by itself after it closed the connection, and after SIGKILL. */
 #define LEAVE_MS 500
 #define KILL_MS 5000
 
-/* ---- the start ---- */
+/* ---- start ---- */
 
-/* Opens the program and judges what was opened, and the directory that it was found in. */
+/* Opens the program, and checks the open file and its directory. */
 static int open_program(const char *path, char *why, size_t why_size) {
     struct stat status;
     const char *name;
@@ -53,7 +53,7 @@ static bool plan_user(struct keeper_plan *plan, const char **user, char *why, si
     if (!plan->drop && getuid() == geteuid() && getgid() == getegid())
         return true;
     if (!plan->drop) {
-        /* It would run the engine with its caller's trust. */
+        /* Without that user the engine would run with its caller's privileges. */
         snprintf(why, why_size,
                  "a host that is setuid or setgid to another user than root can't run an engine");
         return false;
@@ -67,7 +67,7 @@ static bool plan_user(struct keeper_plan *plan, const char **user, char *why, si
     return false;
 }
 
-/* Two ends that talk to each other; false: errno says why not. */
+/* A socket pair; false: errno has the reason. */
 static bool make_ends(int *host, int *child) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
@@ -77,14 +77,14 @@ static bool make_ends(int *host, int *child) {
     return *host >= 0 && *child >= 0;
 }
 
-/* The host's wait() does not see this child, and its end sends no signal: it has no exit signal, and would
- * get one (SIGCHLD) by executing anything. */
+/* The PAM application's wait() does not see this child, and its end sends no signal: it has no exit signal.
+ * exec would set one (SIGCHLD), so the keeper does not exec. */
 static pid_t spawn(struct keeper_plan *plan) {
     sigset_t all;
     sigset_t before;
     int cancellation;
-    /* No handler of the host's may run there, nor may it end like the thread that made it, should somebody
-     * cancel that. */
+    /* Signal handlers must not run in the child, and it must not be cancelled like the thread that created
+     * it. */
     sigfillset(&all);
     if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
         return -1;
@@ -92,7 +92,7 @@ static pid_t spawn(struct keeper_plan *plan) {
     pid_t pid = (pid_t)syscall(SYS_clone, 0UL, NULL, NULL, NULL, NULL);
     if (pid == 0)
         keeper_run(plan);
-    /* These leave errno alone. */
+    /* These keep errno. */
     (void)pthread_setcancelstate(cancellation, NULL);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return pid;
@@ -118,10 +118,10 @@ out:
     return engine->pid > 0;
 }
 
-/* ---- the end ---- */
+/* ---- end ---- */
 
-/* Waits for a report, whatever signals the host gets. 0: the keeper has ended; below 0: it has not, and says
- * nothing. */
+/* Waits for a report, despite signals. 0: the keeper has ended; below 0: it has not, and there is no report.
+ */
 static ssize_t hear(const struct engine *engine, struct keeper_report *report, int milliseconds) {
     const struct timespec patience = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
     struct pollfd awaited = {.fd = engine->report, .events = POLLIN};
@@ -132,8 +132,8 @@ static ssize_t hear(const struct engine *engine, struct keeper_report *report, i
     return recv(engine->report, report, sizeof *report, MSG_DONTWAIT);
 }
 
-/* Gathers the keeper if it ends in time. Not even a killed process ends while a device holds it, and no login
- * waits for that. A host that gathers every child may have taken this one. */
+/* Waits for the keeper, for a limited time: a killed process may hang in a device. A PAM application that
+ * waits for every child may have reaped it. */
 static bool gather(const struct engine *engine, siginfo_t *info) {
     struct keeper_report ignored;
     ssize_t heard;

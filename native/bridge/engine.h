@@ -1,4 +1,4 @@
-/* The private engine: one process for one login, started, watched and ended by the host. */
+/* A private engine: one process for one login. */
 #ifndef ENGINE_H
 #define ENGINE_H
 
@@ -9,21 +9,21 @@
 struct engine {
     /* The keeper. */
     pid_t pid;
-    /* The host's ends of the login's socket, and of the keeper's report. */
+    /* This process's ends of the login's socket and of the keeper's report. */
     int socket;
     int report;
-    /* The user that it runs as; a constant. NULL: the host's own. */
+    /* The engine's user, a constant. NULL: the user of this process. */
     const char *user;
 };
 
 #define ENGINE_NONE ((struct engine){.pid = -1, .socket = -1, .report = -1, .user = NULL})
 
-/* Starts the program at path as an engine. False: *why holds the reason, and nothing is left running. */
+/* Starts the program at path as an engine. False: *why has the reason, and no process remains. */
 bool engine_start(struct engine *engine, const char *path, char *why, size_t why_size);
 
-/* Ends it, and closes its descriptors. With `how` (not NULL) it may end by itself for a moment, and `how`
- * says how it did: "it exited with 1", "it was killed by signal 9", "it could not be executed: Permission
- * denied". Returns the signal that ended it or its keeper by itself; 0 for none. */
+/* Ends the engine and closes its descriptors. If `how` is not NULL, the engine may first end by itself for a
+ * moment, and `how` says how it did: "it exited with 1", "it was killed by signal 9", "it could not be
+ * executed: Permission denied". Returns the signal that ended it or its keeper; 0 for none. */
 int engine_end(struct engine *engine, char *how, size_t how_size);
 
 #endif

@@ -3,10 +3,10 @@
 #include <stddef.h>
 #include <string.h>
 
-/* More of a command than Duo takes, and little enough that none makes a login's facts too long to be told. */
+/* More of a command than Duo accepts, but short enough for the frame. */
 #define MAX_COMMAND 32768
 
-/* Cut where a character ends. */
+/* Cuts at the end of a character. */
 static void put_command(struct frame_writer *frame, const char *command) {
     if (command == NULL)
         return;

@@ -1,11 +1,11 @@
-/* What the host says of a login, as frames. */
+/* The facts of a login as frames. */
 #ifndef FACTS_H
 #define FACTS_H
 
 #include "bridge.h"
 #include "frame.h"
 
-/* HELLO and FACTS, to be ended by frame_end. deadline: milliseconds for the engine's verdict. */
+/* HELLO and FACTS; frame_end completes them. deadline: milliseconds for the engine's verdict. */
 void facts_put_hello(struct frame_writer *frame);
 void facts_put(struct frame_writer *frame, const struct bridge_facts *facts, uint32_t deadline);
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- writing ---- */
+/* ---- encoding ---- */
 
 static void put_u32(unsigned char *at, uint32_t value) {
     at[0] = (unsigned char)(value >> 24);
@@ -16,7 +16,7 @@ static uint32_t get_u32(const unsigned char *at) {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | (uint32_t)at[3];
 }
 
-/* What has failed has no room. */
+/* After a failure there is no room. */
 static bool has_room(struct frame_writer *writer, size_t more) {
     writer->failed = writer->failed || writer->data == NULL || more > writer->capacity - writer->length;
     return !writer->failed;
@@ -24,7 +24,7 @@ static bool has_room(struct frame_writer *writer, size_t more) {
 
 void frame_begin(struct frame_writer *writer, enum frame_type type) {
     frame_free(writer);
-    /* All at once, so that no copy of what is in it (it can hold skey) is left to the heap. */
+    /* Doubles the memory in one step and zeroes the old copy, which can hold skey. */
     writer->capacity = 4 + (type == FRAME_FACTS ? FRAME_MAX_FACTS : FRAME_MAX);
     writer->data = malloc(writer->capacity);
     if (!has_room(writer, 5))
@@ -70,7 +70,7 @@ void frame_free(struct frame_writer *writer) {
     memset(writer, 0, sizeof *writer);
 }
 
-/* ---- reading ---- */
+/* ---- decoding ---- */
 
 size_t frame_room(struct frame_reader *reader, unsigned char **room) {
     if (reader->used > 0) {
@@ -111,12 +111,12 @@ static bool is_text(const unsigned char *at, size_t length) {
 
 #define BIT(tag) ((uint64_t)1 << (tag))
 
-/* Fields that hold a number; the others hold a text. */
+/* Fields with a number; all others have a text. */
 #define NUMBERS                                                                                              \
     (BIT(TAG_VERSION) | BIT(TAG_ECHO) | BIT(TAG_PRIORITY) | BIT(TAG_CHANNEL) | BIT(TAG_OUTCOME) |            \
      BIT(TAG_CODE) | BIT(TAG_MOTD))
 
-/* The engine's frames: which fields each must have, and which it may. */
+/* The engine's frames, with their required and optional fields. */
 static const struct shape {
     uint64_t required;
     uint64_t optional;
@@ -129,7 +129,7 @@ static const struct shape {
     [FRAME_VERDICT] = {BIT(TAG_OUTCOME) | BIT(TAG_CODE) | BIT(TAG_STAGE) | BIT(TAG_ERROR), BIT(TAG_MOTD)},
 };
 
-/* NULL, or what is wrong. */
+/* NULL, or the reason. */
 static const char *read_fields(struct frame_message *message, const unsigned char *at,
                                const unsigned char *end) {
     const struct shape *shape = &shapes[message->type];

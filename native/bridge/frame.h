@@ -1,4 +1,4 @@
-/* The bytes of the bridge: PROTOCOL.md in C. Pure: no sockets, no policy. */
+/* The frames of PROTOCOL.md. Pure: no sockets, no policy. */
 #ifndef FRAME_H
 #define FRAME_H
 
@@ -77,8 +77,8 @@ enum frame_tag {
 /* More than the highest tag. */
 #define FRAME_TAGS 64
 
-/* A frame in the making. Starts zeroed; the first failure (memory, length) sticks until frame_end tells of
- * it. */
+/* A frame that is being written. Starts zeroed. The first failure (memory, length) is kept until frame_end
+ * reports it. */
 struct frame_writer {
     unsigned char *data;
     size_t length;
@@ -89,15 +89,15 @@ struct frame_writer {
 void frame_begin(struct frame_writer *writer, enum frame_type type);
 void frame_number(struct frame_writer *writer, enum frame_tag tag, uint32_t value);
 void frame_bytes(struct frame_writer *writer, enum frame_tag tag, const void *value, size_t length);
-/* Leaves the field out when value is NULL. */
+/* Omits the field when value is NULL. */
 void frame_text(struct frame_writer *writer, enum frame_tag tag, const char *value);
-/* Fills in the length. False: the frame could not be made, or is longer than its type may be. */
+/* Writes the length. False: out of memory, or longer than the type allows. */
 bool frame_end(struct frame_writer *writer);
-/* Zeroes what was in it. */
+/* Zeroes the content. */
 void frame_free(struct frame_writer *writer);
 
-/* One frame of the engine's, taken apart: what stands under a tag. Texts point into the reader and are not
- * terminated; one that is absent is empty. */
+/* One decoded frame of the engine's. Texts point into the reader and are not terminated; absent ones are
+ * empty. */
 struct frame_text_field {
     const char *data;
     size_t length;
@@ -109,7 +109,7 @@ struct frame_message {
     struct frame_text_field texts[FRAME_TAGS];
 };
 
-/* What has arrived of the engine's frames: never more than one frame's worth is asked for. Starts zeroed. */
+/* The received bytes, at most one frame. Starts zeroed. */
 struct frame_reader {
     unsigned char data[4 + FRAME_MAX];
     size_t length;
@@ -120,13 +120,13 @@ enum frame_result { FRAME_NONSENSE = -1, FRAME_INCOMPLETE = 0, FRAME_COMPLETE = 
 
 /* Room for bytes from the socket; never 0 after FRAME_INCOMPLETE. */
 size_t frame_room(struct frame_reader *reader, unsigned char **room);
-/* Tells that so many bytes were put there. */
+/* Reports how many bytes were received. */
 void frame_arrived(struct frame_reader *reader, size_t length);
-/* Takes the next frame apart. The message is good until the reader is used again. On FRAME_NONSENSE *why says
- * what is wrong. */
+/* Decodes the next frame. The message is valid until the reader is used again. FRAME_NONSENSE: *why has the
+ * reason. */
 enum frame_result frame_next(struct frame_reader *reader, struct frame_message *message, const char **why);
 
-/* True when a C string is UTF-8, as a text that is sent must be. */
+/* True when a C string is UTF-8. */
 bool frame_is_text(const char *value);
 
 /* A text as a C string, to be freed; NULL when there is no memory. */

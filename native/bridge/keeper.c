@@ -1,5 +1,5 @@
-/* System calls only, since another thread of the host may hold any lock. Raw ones where the C library's would
- * ask every thread of the host to follow. */
+/* Only system calls: another thread of the PAM application may hold any lock. Some are raw, because the C
+ * library's versions would synchronise with all threads. */
 #include "keeper.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Beside nothing at 0 to 2. The last two are closed by execution. */
+/* Descriptors besides 0 to 2. The last two are closed by exec. */
 enum { SOCKET_FD = 3, PROGRAM_FD = 4, REPORT_FD = 5 };
 
 static _Noreturn void report(int fd, enum keeper_event event, int value) {
@@ -26,15 +26,14 @@ static _Noreturn void report(int fd, enum keeper_event event, int value) {
     _exit(written == (ssize_t)sizeof report ? 0 : 1);
 }
 
-/* What the host ignores would be inherited, and its handlers must not run here. */
+/* The engine would inherit ignored signals, and the PAM application's handlers must not run here. */
 static void reset_handlers(void) {
     const struct sigaction plain = {.sa_handler = SIG_DFL};
     for (int number = 1; number < NSIG; number++)
         (void)sigaction(number, &plain, NULL);
 }
 
-/* What a working login needs of what its caller may have limited. Where that can't be had the engine may
- * fail, which is a denial. */
+/* Raises limits that a login needs. If that is not allowed the engine may fail, which is a denial. */
 static void set_limits(void) {
     static const struct {
         int resource;
@@ -43,7 +42,7 @@ static void set_limits(void) {
                   {RLIMIT_DATA, RLIM_INFINITY},
                   {RLIMIT_NPROC, RLIM_INFINITY},
                   {RLIMIT_NOFILE, 1024},
-                  /* One byte, not none: a core_pattern that is a pipe ignores 0 and heeds 1. */
+                  /* One byte instead of zero: a core_pattern with a pipe ignores a limit of 0, but not 1. */
                   {RLIMIT_CORE, 1}};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         struct rlimit limit = {wanted[i].value, wanted[i].value};
@@ -62,8 +61,8 @@ static bool set_files(struct keeper_plan *plan) {
     return open("/dev/null", O_RDWR) == 0 && dup2(0, 1) == 1 && dup2(0, 2) == 2;
 }
 
-/* A change of user takes no capability away where securebits say so, and none happens where a service that is
- * not root was given some. What is no longer inheritable is no longer ambient. */
+/* With securebits a change of user keeps capabilities, and without root there is no change of user. Clearing
+ * the inheritable set also clears the ambient set. */
 static bool drop_capabilities(void) {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
@@ -71,11 +70,11 @@ static bool drop_capabilities(void) {
     memset(sets, 0xff, sizeof sets);
     if (syscall(SYS_capset, &header, none) == 0)
         return true;
-    /* A sandbox may forbid that to a service that has nothing to give up. */
+    /* A sandbox may forbid this to a service without capabilities. */
     return syscall(SYS_capget, &header, sets) == 0 && memcmp(sets, none, sizeof sets) == 0;
 }
 
-/* Becomes the engine's user, if there is one, for good: there must be no way back. */
+/* Switches to the engine's user permanently, if there is one, and checks that there is no way back. */
 static bool change_user(const struct keeper_plan *plan) {
     if (plan->drop &&
         (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, plan->gid, plan->gid, plan->gid) < 0 ||
@@ -86,7 +85,7 @@ static bool change_user(const struct keeper_plan *plan) {
     return !plan->drop || (syscall(SYS_setuid, 0) < 0 && syscall(SYS_setgid, 0) < 0);
 }
 
-/* After a change of user, which would undo it. The parent may have died before. */
+/* Must follow the change of user, which resets it. The parent may have ended before. */
 static bool end_with_parent(const struct keeper_plan *plan) {
     errno = ESRCH;
     return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && syscall(SYS_getppid) == plan->parent;
@@ -105,7 +104,7 @@ static _Noreturn void become_engine(const struct keeper_plan *plan) {
     report(plan->report, KEEPER_EXECUTE, errno);
 }
 
-/* Waits for the engine's end, and brings it about when the host wants it to, or is gone. */
+/* Waits for the engine's end, and kills it when the PAM application requests that or ends. */
 static _Noreturn void watch(pid_t engine, int pidfd) {
     struct pollfd awaited[] = {{.fd = pidfd, .events = POLLIN}, {.fd = REPORT_FD, .events = POLLIN}};
     siginfo_t info = {0};
@@ -121,19 +120,19 @@ static _Noreturn void watch(pid_t engine, int pidfd) {
     report(REPORT_FD, info.si_code == CLD_EXITED ? KEEPER_EXITED : KEEPER_KILLED, info.si_status);
 }
 
-/* False: errno says why not. */
+/* False: errno has the reason. */
 static bool prepare(struct keeper_plan *plan) {
-    /* Whoever calls a setuid host may signal what has his real uid. */
+    /* The caller of a setuid program can signal processes with its real uid. */
     if (plan->drop && syscall(SYS_setresuid, 0, 0, 0) < 0)
         return false;
-    /* What is in the host's session keyring is open to whoever inherits that. The new one is made by root,
-     * since a user may have only so many; where there are no keyrings, there is nothing to inherit. */
+    /* Processes that inherit the session keyring can read its keys. Root creates the new one, because users
+     * have quotas. Without keyring support there is nothing to inherit. */
     (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
     set_limits();
     (void)umask(077);
-    /* Whoever shares its session may signal it. */
+    /* Processes of the same session could signal this one. */
     (void)setsid();
-    /* It holds a copy of the host's memory: nobody may look into it. */
+    /* This process holds a copy of the PAM application's memory, so nobody may trace it. */
     return chdir("/") == 0 && set_files(plan) && change_user(plan) &&
            prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
            end_with_parent(plan);

@@ -1,4 +1,4 @@
-/* The keeper: a child that the host does not see, and the engine's parent. */
+/* The keeper: the hidden child of the PAM application, and the engine's parent. */
 #ifndef KEEPER_H
 #define KEEPER_H
 
@@ -6,20 +6,20 @@
 #include <sys/types.h>
 
 struct keeper_plan {
-    /* The program that becomes the engine, the engine's end of the login's socket, the keeper's end of the
-     * report's socket: none of them below SYSTEM_LOWEST_FD. */
+    /* The program of the engine, the engine's end of the login's socket, and the keeper's end of the report
+     * socket, all at least SYSTEM_LOWEST_FD. */
     int program;
     int socket;
     int report;
-    /* The host is root: keeper and engine become this user. */
+    /* The process runs as root: keeper and engine switch to this user. */
     bool drop;
     uid_t uid;
     gid_t gid;
-    /* Who ends when its parent does. */
+    /* The process that ends when its parent does. */
     pid_t parent;
 };
 
-/* What the first report is about. The host sees the end of the keeper as the end of the report's socket. */
+/* The subject of the first report. The end of the report socket shows the end of the keeper. */
 enum keeper_event {
     KEEPER_PREPARE,
     KEEPER_EXECUTE,
@@ -33,8 +33,9 @@ struct keeper_report {
     int value;
 };
 
-/* What a new process does that shares the host's memory, with every signal blocked: starts the engine, waits
- * for its end, and brings it about when the host's end of the report is shut down or gone. */
+/* The main function of a process that shares the PAM application's memory, with every signal blocked: starts
+ * the engine, waits for its end, and kills it when the other end of the report socket is shut down or closed.
+ */
 _Noreturn void keeper_run(struct keeper_plan *plan);
 
 #endif

@@ -12,10 +12,10 @@
 #include "bridge.h"
 #include "system.h"
 
-/* The user that a resident engine runs as, where systemd does not listen for it. */
+/* The user of a resident engine that is not started by systemd. */
 #define RESIDENT_USER "duo"
 
-/* How often a full queue is tried again. */
+/* Milliseconds between attempts while the queue is full. */
 #define RETRY_MS 20
 
 static bool is_socket(int directory, const char *name, char *why, size_t why_size) {
@@ -30,8 +30,8 @@ static bool is_socket(int directory, const char *name, char *why, size_t why_siz
     return S_ISSOCK(status.st_mode);
 }
 
-/* A socket of this kind connects at once or not at all; while the queue is full it is tried again, but not
- * long. */
+/* A Unix socket connects at once or not at all. While the queue is full the attempt is repeated for a limited
+ * time. */
 static bool connect_within(int fd, const struct sockaddr_un *address, char *why, size_t why_size) {
     int64_t end = system_now() + BRIDGE_CONNECT_MS;
     while (connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 && errno != EISCONN) {
@@ -47,7 +47,8 @@ static bool connect_within(int fd, const struct sockaddr_un *address, char *why,
     return true;
 }
 
-/* Who listens: root (systemd, for the engine) or the engine's user. The kernel says so, not the path. */
+/* Checks that root (systemd) or the engine's user listens. The kernel reports it, so the path does not
+ * matter. */
 static bool judge_listener(int fd, char *why, size_t why_size) {
     struct ucred peer;
     socklen_t size = sizeof peer;
@@ -75,7 +76,7 @@ int resident_connect(const char *path, char *why, size_t why_size) {
     why[0] = '\0';
     if (directory < 0 || !is_socket(directory, name, why, why_size))
         goto out;
-    /* By way of the directory that was judged, whatever its path leads to by now. */
+    /* Connects through the checked directory, even if its path has changed. */
     int length = snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", directory, name);
     if (length < 0 || (size_t)length >= sizeof address.sun_path) {
         snprintf(why, why_size, "its name is too long");

@@ -1,12 +1,11 @@
-/* The way to a resident engine: one process that serves many logins. */
+/* Connects to a resident engine, one process for many logins. */
 #ifndef RESIDENT_H
 #define RESIDENT_H
 
 #include <stddef.h>
 
-/* Connects to the socket at path, without waiting longer than BRIDGE_CONNECT_MS, and judges who listens
- * there. Returns the connection, which does not block. -1: *why says why not, and is "" when no engine is
- * installed there. */
+/* Connects to the socket at path within BRIDGE_CONNECT_MS and checks who listens. Returns the non-blocking
+ * connection. -1: *why has the reason, and is "" when no engine is installed there. */
 int resident_connect(const char *path, char *why, size_t why_size);
 
 #endif

@@ -13,7 +13,7 @@ int system_lift(int fd) {
     if (fd < 0 || fd >= SYSTEM_LOWEST_FD)
         return fd;
     int lifted = fcntl(fd, F_DUPFD_CLOEXEC, SYSTEM_LOWEST_FD);
-    /* It can be closed, and leaves errno alone. */
+    /* Closes it without changing errno. */
     close(fd);
     return lifted;
 }
@@ -42,7 +42,7 @@ bool system_user_ids(const char *name, uid_t *uid, gid_t *gid) {
 }
 
 int system_open(const char *path, struct stat *status) {
-    /* O_NONBLOCK: a fifo in the file's place must not hold the login up. */
+    /* O_NONBLOCK: a FIFO in place of the file must not block the login. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd >= 0 && fstat(fd, status) < 0)
         system_close(&fd);

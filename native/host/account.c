@@ -12,17 +12,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Room for an entry of a directory service: a group has its members in it. What is not used of it takes no
- * memory. */
+/* Room for a directory service's entry: a group contains its members. Unused memory costs nothing. */
 #define ENTRY_SIZE ((size_t)16 * 1024 * 1024)
 #define MAX_GROUPS 65536
 
-/* getpwnam_r(3), getgrgid_r(3): what they may return for an entry that does not exist. */
+/* The errors that getpwnam_r(3) and getgrgid_r(3) may return for a missing entry. */
 static bool means_unknown(int error) {
     return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
 }
 
-/* NULL: the group has no name, or the name service could not say. The name may be one that matters. */
+/* NULL: the group has no name, or the name service failed. The name could matter for `groups`. */
 static char *group_name(gid_t gid, char *buffer) {
     struct group entry;
     struct group *result = NULL;
@@ -31,12 +30,12 @@ static char *group_name(gid_t gid, char *buffer) {
     return strdup(result->gr_name);
 }
 
-/* With less than this, a name service can fail to ask, and what it could not ask is left out in silence. */
+/* With less than this a name service can fail silently and leave out groups. */
 #define MIN_MEMORY (64UL * 1024 * 1024)
 #define MIN_FILES 16
 
-/* Who calls a setuid host has chosen its limits, and may have few groups to show by it: a group that is
- * missing can be the one that needs a second factor. NULL, or what there is too little of. */
+/* The caller of a setuid program chose its limits, and could hide the group that requires a second factor.
+ * Returns NULL, or the resource that is too small. */
 static const char *lacks_room(void) {
     static const int memory[] = {RLIMIT_AS, RLIMIT_DATA};
     int files[MIN_FILES];
@@ -83,7 +82,7 @@ out:
     return error;
 }
 
-/* NULL, or why the entry, which lies in the buffer, could not be kept. */
+/* NULL, or why the entry in the buffer could not be copied. */
 static const char *fill(struct bridge_account *account, const struct passwd *entry, char *buffer) {
     gid_t primary = entry->pw_gid;
     account->name = strdup(entry->pw_name);
@@ -97,8 +96,8 @@ static const char *fill(struct bridge_account *account, const struct passwd *ent
     return NULL;
 }
 
-/* By name where there is one, else by uid. That there is nobody is believed only of a name service that had
- * what it needs to look: PAM stacks may let pass whom nobody knows. */
+/* By name, or by uid if the name is NULL. "No such user" is accepted only from a name service with enough
+ * resources: PAM stacks may let unknown users pass. */
 static bool look_up(struct bridge_account *account, const char *name, uid_t uid) {
     struct passwd entry;
     struct passwd *result = NULL;
@@ -147,7 +146,7 @@ char *account_host_name(void) {
     memset(&hints, 0, sizeof hints);
     hints.ai_flags = AI_CANONNAME;
     hints.ai_socktype = SOCK_STREAM;
-    /* A name with a dot is taken for canonical: no login waits for a name server to say so. */
+    /* A name with a dot counts as canonical, so that no login waits for a name server. */
     if (strchr(name, '.') == NULL && getaddrinfo(name, NULL, &hints, &found) == 0 &&
         found->ai_canonname != NULL)
         result = strdup(found->ai_canonname);

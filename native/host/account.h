@@ -1,4 +1,4 @@
-/* passwd entries and group names, from the host's name service. */
+/* passwd entries and group names from the name service. */
 #ifndef ACCOUNT_H
 #define ACCOUNT_H
 
@@ -7,14 +7,14 @@
 
 #include "bridge.h"
 
-/* Looks a user up. False: there is no such user, or the name service can't say (then account->error is the
- * reason); the account's name stays NULL. */
+/* Looks a user up. False: the user does not exist, or account->error has the reason; the account's name stays
+ * NULL. */
 bool account_by_name(struct bridge_account *account, const char *name);
 bool account_by_uid(struct bridge_account *account, uid_t uid);
 
 void account_free(struct bridge_account *account);
 
-/* The canonical name of this host, to be freed; NULL when there is no memory. */
+/* The canonical name of this machine, to be freed; NULL when out of memory. */
 char *account_host_name(void);
 
 #endif

@@ -21,7 +21,7 @@ static void name_of(uid_t uid, char *name, size_t size) {
         snprintf(name, size, "%u", (unsigned)uid);
 }
 
-/* Judges what was opened, not what a path says. */
+/* Checks the open file, not its path. */
 static bool judge(const struct stat *status, const char *path, char *why, size_t why_size) {
     if (!S_ISREG(status->st_mode)) {
         snprintf(why, why_size, "Couldn't open %s: it is no regular file", path);
@@ -63,7 +63,7 @@ out:
     system_close(&fd);
     if (!done)
         config_file_free(file);
-    /* It could be opened: that is not why. */
+    /* The open succeeded, so errno must not say EACCES. */
     errno = EPERM;
     return done;
 }

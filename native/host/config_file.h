@@ -1,4 +1,4 @@
-/* The configuration's text, read through a descriptor that has been judged. */
+/* Reads a configuration file after checking the open descriptor. */
 #ifndef CONFIG_FILE_H
 #define CONFIG_FILE_H
 
@@ -10,11 +10,11 @@ struct config_file {
     size_t length;
 };
 
-/* Reads the file at path. False: *why holds the sentence for the log, and errno is EACCES when this process
- * may not open it. */
+/* Reads the file at path. False: *why has the sentence for the log, and errno is EACCES when this process may
+ * not open it. */
 bool config_file_read(struct config_file *file, const char *path, char *why, size_t why_size);
 
-/* Zeroes the text: it holds skey. */
+/* Zeroes the text, which holds skey. */
 void config_file_free(struct config_file *file);
 
 #endif

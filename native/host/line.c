@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How often it is asked whether anybody still waits. */
+/* Milliseconds between checks whether the login still waits. */
 #define TICK_MS 100
 
 static bool wait_ready(int fd, short events, line_wanted wanted, const void *context) {
@@ -34,7 +34,7 @@ bool line_put(int fd, const char *text, line_wanted wanted, const void *context)
     return true;
 }
 
-/* Byte by byte: what stands behind the line is somebody else's. */
+/* Byte by byte: what follows the line belongs to another reader. */
 int line_get(int fd, const char *ends, char *line, size_t size, line_wanted wanted, const void *context) {
     size_t length = 0;
     line[0] = '\0';

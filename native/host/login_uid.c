@@ -10,7 +10,7 @@
 #endif
 
 bool login_uid_read(uint32_t *uid) {
-    /* The longest number, a line's end, and one byte more than there should be. */
+    /* The longest number, a newline, and one more byte. */
     char text[sizeof "4294967295\n" + 1];
     char *end = NULL;
     bool known = false;

@@ -1,11 +1,11 @@
-/* The kernel's login uid: which user's login this process belongs to. */
+/* The kernel's login uid: the user whose login session this process belongs to. */
 #ifndef LOGIN_UID_H
 #define LOGIN_UID_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* False: it can't be known (no audit support, no /proc), and *uid is untouched. UINT32_MAX: none is set. */
+/* False: unknown (no audit support, no /proc), and *uid is unchanged. UINT32_MAX: not set. */
 bool login_uid_read(uint32_t *uid);
 
 #endif

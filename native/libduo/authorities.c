@@ -46,7 +46,7 @@ char *authorities_read(const char *path) {
         goto out;
     }
     text[length] = '\0';
-    /* A handle lives long: it keeps no more than it needs. */
+    /* A handle exists for a long time, so unused memory is freed. */
     if (strlen(text) == (size_t)length && authorities_usable(text, &why)) {
         fitting = strdup(text);
         error = errno;

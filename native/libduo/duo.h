@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-/* A handle: one Duo application, and how to talk to the user. */
+/* A handle: one Duo application and one conversation. */
 typedef struct duo duo_t;
 
 /* How a login ended. Only DUO_OK lets the user in. */
@@ -32,43 +32,40 @@ typedef enum {
 /* Opens a handle; NULL, with errno set, when there is none. progname and cafile may be NULL. */
 duo_t *duo_open(const char *ikey, const char *skey, const char *progname, const char *cafile);
 
-/* How to talk to the user, instead of the terminal. Both are called by duo_login in its caller's thread.
- * conv_prompt shows a text and puts the answer into buf (bufsz bytes, the closing NUL included); it returns
+/* Sets the conversation, by default the terminal's. duo_login calls both functions in its caller's thread.
+ * conv_prompt shows a text and puts the answer into buf (bufsz bytes with the terminating NUL); it returns
  * buf, or NULL when there is no answer. */
 void duo_set_conv_funcs(duo_t *d,
                         char *(*conv_prompt)(void *conv_arg, const char *prompt, char *buf, size_t bufsz),
                         void (*conv_status)(void *conv_arg, const char *msg), void *conv_arg);
 
-/* The API host of the application, HOST or HOST:PORT. Every login needs one. */
+/* The API host, HOST or HOST:PORT. Every login needs one. */
 void duo_set_host(duo_t *d, const char *hostname);
 
-/* Zero: no certificate is verified, so that whoever can answer in Duo's place can let anybody in. */
+/* Zero: do not verify certificates. Anyone who can answer in Duo's place can then let anybody in. */
 void duo_set_ssl_verify(duo_t *d, int verify);
 
-/* Authenticates a user. client_ip NULL is the local host, "" a client that is not known; command NULL is
- * none. */
+/* Authenticates a user. client_ip NULL is this machine, "" an unknown client; command NULL is none. */
 duo_code_t duo_login(duo_t *d, const char *username, const char *client_ip, int flags, const char *command);
 
-/* What the last call on the handle met; "" when there is nothing to say, never NULL. Good until the handle's
- * next call. */
+/* The description of the last error; "" when there is none, never NULL. Valid until the handle's next call.
+ */
 const char *duo_geterr(duo_t *d);
 
 /* Zeroes the keys and frees the handle. */
 void duo_close(duo_t *d);
 
-/*
- * Extensions: Duo's own library has none of these.
- */
+/* Extensions, not in Duo's own library. */
 
-/* The HTTP proxy to go through, [http://][user:password@]host[:port][/]; NULL: none. The environment's is
- * never used. */
+/* The HTTP proxy, [http://][user:password@]host[:port][/]; NULL: none. The environment's is never used. */
 void duo_set_http_proxy(duo_t *d, const char *proxy);
 
-/* Seconds to wait for a reply of Duo's; 0, the default: no limit but the login's own. */
+/* Seconds to wait for a reply; 0, the default: only the login's limit. */
 void duo_set_timeout(duo_t *d, unsigned int seconds);
 
-/* The certificate authorities to trust instead of Duo's, as PEM text; NULL: Duo's. 0, or -1 when it holds no
- * certificate: then duo_geterr says why, and no login succeeds before it was called with one. */
+/* The trusted certificate authorities as PEM text; NULL: Duo's. Returns 0, or -1 when the text holds no
+ * certificate: duo_geterr has the reason, and no login succeeds until the function is called with a valid
+ * one. */
 int duo_set_ca(duo_t *d, const char *pem);
 
 #ifdef __cplusplus

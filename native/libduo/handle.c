@@ -19,7 +19,7 @@ static void forget(char **text) {
     *text = NULL;
 }
 
-/* Puts a copy of value (which may be NULL) into the setting. */
+/* Copies value (may be NULL) into the setting. */
 static void keep(duo_t *d, char **setting, const char *value) {
     char *copy = value == NULL ? NULL : strdup(value);
     forget(setting);

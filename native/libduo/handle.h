@@ -1,4 +1,4 @@
-/* What stands behind a duo_t. */
+/* The content of a duo_t. */
 #ifndef HANDLE_H
 #define HANDLE_H
 
@@ -23,11 +23,11 @@ struct duo {
     duo_prompt prompt;
     duo_status status;
     void *conv_arg;
-    /* A setting could not be kept for want of memory: the handle lets nobody in any more. */
+    /* A setting could not be stored for lack of memory: every login fails. */
     bool out_of_memory;
-    /* Authorities were given that can't be used: nobody gets in until usable ones are. */
+    /* Invalid authorities were set: every login fails until valid ones are set. */
     bool authorities_unusable;
-    /* Where engines are; others only in tests. */
+    /* The engines' paths; tests use others. */
     const char *engine_path;
     const char *engine_socket;
     char error[512];

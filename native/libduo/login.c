@@ -1,4 +1,5 @@
-/* duo_login: facts to the engine, its prompts to the program, its verdict as a duo_code_t. */
+/* duo_login: sends facts to the engine, its prompts to the program, and returns its verdict as a duo_code_t.
+ */
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* Room for an answer: more than a factor can be long, so that the engine sees when one is too long. */
+/* Longer than any factor, so that the engine notices longer answers. */
 #define ANSWER_SIZE 1024
 
 static duo_code_t __attribute__((format(printf, 3, 4)))
@@ -25,7 +26,7 @@ fail(duo_t *d, duo_code_t code, const char *format, ...) {
     return code;
 }
 
-/* ---- what the engine asks of the program ---- */
+/* ---- calls from the engine ---- */
 
 static char *host_prompt(void *context, const char *text, bool echo) {
     const duo_t *d = context;
@@ -46,14 +47,14 @@ static void host_status(void *context, const char *text) {
         d->status(d->conv_arg, text);
 }
 
-/* Whether and where to log is the program's affair: it has the code and duo_geterr. */
+/* The program decides whether to log: it has the code and duo_geterr. */
 static void host_log(void *context, int priority, enum bridge_channel channel, const char *text) {
     (void)context, (void)priority, (void)channel, (void)text;
 }
 
 /* ---- the login ---- */
 
-/* The verdict as a code. Only a verdict of the engine's own that says so twice is DUO_OK. */
+/* The verdict as a code. DUO_OK needs both the outcome and the code of the engine's verdict. */
 static duo_code_t judge(duo_t *d, const struct bridge_verdict *verdict) {
     if (!verdict->from_engine)
         return fail(d, verdict->signal != 0 ? DUO_ABORT : DUO_LIB_ERROR, "%s", verdict->error);

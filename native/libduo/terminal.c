@@ -14,7 +14,7 @@
 struct terminal {
     int input;
     int output;
-    /* The descriptors are the terminal's own, not the program's. */
+    /* Own descriptors of the terminal, not the program's. */
     bool own;
 };
 
@@ -22,7 +22,7 @@ static struct terminal terminal_open(void) {
     int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (fd >= 0)
         return (struct terminal){fd, fd, true};
-    /* What the program has printed comes first. */
+    /* The program's buffered output comes first. */
     (void)fflush(stdout);
     return (struct terminal){STDIN_FILENO, STDOUT_FILENO, false};
 }
@@ -32,7 +32,7 @@ static void terminal_close(const struct terminal *terminal) {
         close(terminal->input);
 }
 
-/* Nobody at the other end of standard output is an error here, and no signal for the program. */
+/* A closed standard output is an error here, without SIGPIPE. */
 static bool put(int fd, const char *text) {
     const struct timespec now = {0, 0};
     sigset_t pipe_signal;
@@ -51,7 +51,7 @@ static bool put(int fd, const char *text) {
     return written;
 }
 
-/* A line without its end is one, unless it is empty. */
+/* A line without a line break counts, unless it is empty. */
 static bool get(int fd, char *buf, size_t bufsz) {
     int end = line_get(fd, "\n", buf, bufsz, NULL, NULL);
     return end > 0 || (end == 0 && buf[0] != '\0');

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Every value of it, should it be there more than once. */
+/* The variable can occur more than once. */
 static void wipe(char *value) {
     explicit_bzero(value, strlen(value));
 }

@@ -1,5 +1,5 @@
-/* login_duo: the second factor in front of the user's shell. What takes root comes first; then this process
- * is the caller's for good, and only then it talks to anybody. */
+/* login_duo: the second factor before the user's shell. It does what needs root, drops root permanently, and
+ * only then talks to the user. */
 #include <errno.h>
 #include <pwd.h>
 #include <signal.h>
@@ -34,20 +34,20 @@ struct launcher {
     const char *config_path;
     const char *duo_user;
     bool debug;
-    /* The remote address; empty: none is known. */
+    /* The client's address; empty: unknown. */
     char client[256];
     /* NULL: a login shell. */
     const char *command;
-    /* Somebody sits at a terminal and can be asked. */
+    /* There is a terminal, so the user can be asked. */
     bool interactive;
     int64_t patience_ends;
     char *user;
     char *shell;
 };
 
-/* ---- what is said, and where ---- */
+/* ---- output and log ---- */
 
-/* Debugging takes the place of the log, but not for somebody whose logins the administrator watches. */
+/* Debug output replaces the log, except for users other than root. */
 static bool logs(const struct launcher *launcher) {
     return !launcher->debug || (launcher->caller.privileged && launcher->caller.uid != 0);
 }
@@ -65,7 +65,7 @@ write_log(const struct launcher *launcher, int priority, const char *format, ...
         syslog(LOG_AUTHPRIV | priority, "%s", line);
 }
 
-/* For the caller, and, since the caller can't mend it, for the administrator too. */
+/* For the caller, and for the administrator, because the caller cannot correct the configuration. */
 static void complain(const struct launcher *launcher, const char *text) {
     fprintf(stderr, "%s\n", text);
     if (logs(launcher))
@@ -85,7 +85,7 @@ static void log_failure(const struct launcher *launcher, const struct bridge_ver
         fprintf(stderr, "%s\n", line);
 }
 
-/* ---- what the engine asks of the host ---- */
+/* ---- calls from the engine ---- */
 
 static char *host_prompt(void *context, const char *text, bool echo) {
     const struct launcher *launcher = context;
@@ -157,7 +157,7 @@ static bool read_options(struct launcher *launcher, int argc, char **argv) {
 
     const char *original = launcher->environment.ssh_original_command;
     launcher->interactive = isatty(STDIN_FILENO) == 1 && original == NULL;
-    /* What the administrator wrote down comes before what the client asks for. */
+    /* The administrator's command takes precedence over the client's. */
     launcher->command = argv[optind] == NULL ? original : shell_join(argv + optind);
     if (argv[optind] != NULL && launcher->command == NULL) {
         fprintf(stderr, PROGRAM ": out of memory\n");
@@ -166,7 +166,7 @@ static bool read_options(struct launcher *launcher, int argc, char **argv) {
     return true;
 }
 
-/* ---- as root, where this program is setuid ---- */
+/* ---- as root, if this program is setuid ---- */
 
 static bool find_user(struct launcher *launcher) {
     errno = 0;
@@ -193,7 +193,7 @@ static bool find_user(struct launcher *launcher) {
     return true;
 }
 
-/* Blocked for as long as the login lasts: the bridge and the prompt look at what is pending. */
+/* Blocked during the login: bridge and prompt look for pending signals. */
 static bool hold_signals(struct launcher *launcher) {
     sigset_t held;
     sigemptyset(&held);
@@ -204,7 +204,7 @@ static bool hold_signals(struct launcher *launcher) {
     return sigprocmask(SIG_BLOCK, &held, &launcher->signals) == 0;
 }
 
-/* Reads the configuration, finds an engine and tells it what there is to know. NULL: it has been said why. */
+/* Reads the configuration, finds an engine and sends the facts. NULL: the error was reported. */
 static struct bridge *start(struct launcher *launcher, const struct bridge_host *host,
                             struct bridge_verdict *verdict) {
     struct bridge_facts facts = {
@@ -236,7 +236,7 @@ static struct bridge *start(struct launcher *launcher, const struct bridge_host 
     facts.config_length = config.length;
     facts.login_uid_known = login_uid_read(&facts.login_uid);
     (void)account_by_uid(&facts.account, launcher->caller.uid);
-    /* Whoever calls is who logs in: the groups need not be told twice. */
+    /* The caller is the account, so the groups are sent once. */
     facts.caller = facts.account;
     facts.caller.groups = NULL;
     facts.caller.group_count = 0;
@@ -256,7 +256,7 @@ out:
 
 /* ---- as the caller ---- */
 
-/* Returns only when there is no login. */
+/* Returns only when the login failed. */
 static void log_in(struct launcher *launcher) {
     struct bridge_verdict verdict = {.outcome = BRIDGE_NO_OUTCOME};
     const struct bridge_host host = {
@@ -266,7 +266,7 @@ static void log_in(struct launcher *launcher) {
         .log = host_log,
         .abandoned = host_abandoned,
     };
-    /* A moment longer than the engine's own: it says more than this process can. */
+    /* Slightly longer than the engine's own limit, whose message is better. */
     launcher->patience_ends = system_now() + BRIDGE_DEADLINE_MS - BRIDGE_ENGINE_MARGIN_MS + 1000;
     struct bridge *bridge = start(launcher, &host, &verdict);
     if (bridge == NULL)
@@ -288,7 +288,7 @@ static void log_in(struct launcher *launcher) {
         return;
     if (verdict.motd && launcher->interactive)
         shell_show_motd();
-    /* What is pending ends this process here, instead of the shell that it was not meant for. */
+    /* A pending signal ends this process here, instead of the shell. */
     if (sigprocmask(SIG_SETMASK, &launcher->signals, NULL) < 0)
         return;
     shell_execute(launcher->shell, launcher->command);

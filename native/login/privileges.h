@@ -1,4 +1,4 @@
-/* Whose process this is: root while it must be, the caller's for good before it talks to anybody. */
+/* The privileges of this process: root while needed, then permanently the caller's. */
 #ifndef PRIVILEGES_H
 #define PRIVILEGES_H
 
@@ -8,19 +8,19 @@
 struct caller {
     uid_t uid;
     gid_t gid;
-    /* This process has root's privileges, whoever called it. */
+    /* This process has root's privileges. */
     bool privileged;
 };
 
-/* Finds out who calls. False: this program is setuid or setgid in a way that it is not made for. */
+/* Determines the caller. False: this program is setuid or setgid in an unsupported way. */
 bool privileges_caller(struct caller *caller);
 
-/* Makes a privileged process root's alone, so that its caller can't send signals to it or to what it starts.
- * False: errno says why. */
+/* Makes a privileged process root's only, so that its caller cannot signal it or its children. False: errno
+ * has the reason. */
 bool privileges_hold(const struct caller *caller);
 
-/* Becomes the caller for good, and proves it; the caller can't look into this process even then. False: errno
- * says why. */
+/* Switches to the caller permanently and checks it; the caller still cannot trace this process. False: errno
+ * has the reason. */
 bool privileges_drop(const struct caller *caller);
 
 #endif

@@ -12,7 +12,7 @@
 #include "line.h"
 #include "system.h"
 
-/* A terminal's own longest line. */
+/* The longest line of a terminal. */
 #define MAX_LINE 4097
 
 bool terminal_secure_descriptors(void) {
@@ -53,12 +53,12 @@ char *terminal_ask(const char *text, bool echo, int64_t until) {
         quiet.c_lflag &= ~(tcflag_t)ECHO;
         hidden = tcsetattr(STDIN_FILENO, TCSADRAIN, &quiet) == 0;
     }
-    /* Shown when nothing typed in reply can be seen any more. */
+    /* Shown when further input is no longer visible. */
     terminal_show(text);
     char *answer = read_line(until);
     if (hidden)
         (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
-    /* What comes next starts on a line of its own; after a signal, that is its caller's affair. */
+    /* The next output begins on a new line; after a signal the caller does that. */
     if (hidden || (answer == NULL && bridge_pending_signal() == 0))
         terminal_show("\n");
     return answer;

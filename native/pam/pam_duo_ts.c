@@ -1,5 +1,5 @@
-/* pam_duo_ts.so: PAM's entry points. Facts out, prompts in, one verdict back; what it means is decided in the
- * engine. */
+/* pam_duo_ts.so: the entry points of PAM. Sends facts, relays the conversation, and maps one verdict to a PAM
+ * code. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -57,7 +57,7 @@ static void log_failure(const struct module *module, int priority, const char *m
     write_log(module, priority, "%s", line);
 }
 
-/* ---- what the engine asks of the host ---- */
+/* ---- calls from the engine ---- */
 
 static char *host_prompt(void *context, const char *text, bool echo) {
     struct module *module = context;
@@ -85,13 +85,13 @@ static void host_log(void *context, int priority, enum bridge_channel channel, c
 
 /* ---- facts ---- */
 
-/* The value of an argument of the form NAME=VALUE, or NULL. */
+/* The value of an argument NAME=VALUE, or NULL. */
 static const char *value_of(const char *argument, const char *name) {
     size_t length = strlen(name);
     return strncmp(argument, name, length) == 0 && argument[length] == '=' ? argument + length + 1 : NULL;
 }
 
-/* False: an argument can't be; all of those are logged. */
+/* False: an argument is invalid. All invalid ones are logged. */
 static bool read_arguments(struct module *module, int argc, const char **argv) {
     bool good = true;
     for (int i = 0; i < argc; i++) {
@@ -138,8 +138,8 @@ static bool is_sudo(const char *service) {
 
 /* ---- the login ---- */
 
-/* Duo's own module returns the same codes: stacks that exist give them meanings. A code that such stacks
- * commonly ignore (PAM_AUTHINFO_UNAVAIL, PAM_CRED_UNAVAIL, PAM_IGNORE) would let in whom Duo denied. */
+/* The codes of Duo's own module, to which existing stacks refer. Codes that stacks commonly ignore
+ * (PAM_AUTHINFO_UNAVAIL, PAM_CRED_UNAVAIL, PAM_IGNORE) would let denied users in. */
 static int pam_code(enum bridge_outcome outcome) {
     switch (outcome) {
     case BRIDGE_PASS:
@@ -186,8 +186,8 @@ static int run_login(struct module *module, const char *user) {
         facts.config_length = config.length;
     } else if (errno == EACCES && geteuid() != 0 && engines.socket != NULL &&
                access(engines.socket, F_OK) == 0) {
-        /* The resident engine has it, and lets this process's own user authenticate, if the administrator
-         * does. */
+        /* The resident engine has the configuration, and lets this process's user authenticate if the
+         * administrator allows it. */
         engines.path = NULL;
     } else {
         write_log(module, LOG_ERR, "%s", why);
@@ -203,7 +203,7 @@ static int run_login(struct module *module, const char *user) {
         goto out;
     }
     if (!is_su(facts.service)) {
-        /* Only there does the caller authenticate; elsewhere its groups are nobody's business. */
+        /* Only the caller of su authenticates; for other services its groups are not needed. */
         for (size_t i = 0; i < facts.caller.group_count; i++)
             free(facts.caller.groups[i]);
         facts.caller.group_count = 0;
@@ -247,7 +247,7 @@ EXPORT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const ch
     return run_login(&module, user);
 }
 
-/* A second factor grants no credentials of its own: there is nothing to set. */
+/* A second factor has no credentials to set. */
 EXPORT int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **argv) {
     (void)pamh, (void)flags, (void)argc, (void)argv;
     return PAM_SUCCESS;
@@ -268,7 +268,7 @@ EXPORT int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const c
     return PAM_SUCCESS;
 }
 
-/* No password is kept here that could be changed. */
+/* There is no password to change. */
 EXPORT int pam_sm_chauthtok(pam_handle_t *pamh, int flags, int argc, const char **argv) {
     (void)flags, (void)argc, (void)argv;
     pam_syslog(pamh, LOG_AUTHPRIV | LOG_ERR,
