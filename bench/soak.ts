@@ -6,7 +6,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { setUp } from '../test/hosts/machine.ts';
-import { growth, page, plot } from './soak/page.ts';
+import { endings, growth, page, plot } from './soak/page.ts';
 import { type SoakOptions, soak } from './soak/soak.ts';
 
 const FULL = {
@@ -48,7 +48,7 @@ setUp();
 const result = await soak(options);
 const wrong = [...result.wrong, ...(values.quick ? [] : growth(result.samples))];
 const text = page({ ...result, wrong }, 'npm run soak -- --write');
-say(`\n${text}`);
+say(`\n${text}\n${endings(result)}`);
 if (values.write) {
   writeFileSync('docs/soak.md', text);
   writeFileSync('docs/soak.svg', plot(result.samples));

@@ -40,17 +40,25 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
-/** docs/soak.md */
-export function page(result: SoakResult, command: string): string {
-  const { options, samples, ends, times, wrong, killed } = result;
-  const [second, last] = thirds(samples);
-  const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), Linux, Node ${process.versions.node}`;
+/** A table of how the logins ended, by fault. */
+export function endings({ ends }: SoakResult): string {
   const ways = new Map<string, string[]>();
   for (const [key, count] of [...ends].sort()) {
     const [scenario = '', end = ''] = key.split(': ');
     const name = scenario.startsWith('libpam') ? `PAM code ${end}` : (OUTCOMES[end] ?? end);
     ways.set(scenario, [...(ways.get(scenario) ?? []), `${name} ${count}`]);
   }
+  return table(
+    ['fault', 'outcomes'],
+    [...ways].map(([scenario, list]) => [scenario, list.join(', ')]),
+  );
+}
+
+/** docs/soak.md */
+export function page(result: SoakResult, command: string): string {
+  const { options, samples, times, wrong, killed } = result;
+  const [second, last] = thirds(samples);
+  const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), Linux, Node ${process.versions.node}`;
   const took = (value: Value, digits: number) => [
     median(second, value).toFixed(digits),
     median(last, value).toFixed(digits),
@@ -60,47 +68,46 @@ export function page(result: SoakResult, command: string): string {
     killed.filter((each) => each.when === when && each.code === code).length;
   return `# Soak of the resident engine
 
-${options.logins} logins through one resident engine while Duo is slow, down, silent, cut off, asked too often or talks nonsense, its
-certificate has expired, hosts leave in the middle, guests at the socket stall, babble, vanish and come by the thousand, and users
-log in within and beyond what they may. Each login has its own fault and its own set of right ends; six of ten people are
-denied by Duo or by their own phone, and every failure of Duo is met with \`failmode = safe\` and \`failmode = secure\`.
-Every fiftieth login goes through libpam. \`npm run soak\` does it again, and \`npm test\` a small part of it.
+${options.logins} logins through one resident engine, while Duo is slow, down or silent, limits the rate, closes connections,
+sends invalid replies or shows an expired certificate, hosts disconnect early, other processes fill the socket, and users
+exceed their limits. Each login has one fault and a set of correct results. Duo or the phone denies six of ten users. Each
+fault is met with both values of \`failmode\`. Every fiftieth login goes through libpam.
 
-This page is written by \`${command}\`. Run on ${new Date().toISOString().slice(0, 10)}: ${machine}; seed ${options.seed},
+\`${command}\` wrote this page on ${new Date().toISOString().slice(0, 10)}: ${machine}; seed ${options.seed},
 ${options.atOnce} logins at once, ${result.seconds.toFixed(0)} seconds.
 
 ![Memory and descriptors over logins](soak.svg)
 
 ${table(
-  ['what', 'found'],
+  ['what', 'result'],
   [
-    ['logins lost, answered twice or answered wrongly', String(wrong.length)],
-    ['people asked twice in one login', String(result.twice)],
+    ['logins that were lost, or had a wrong or a second result', String(wrong.length)],
+    ['users asked twice in one login', String(result.twice)],
     ['logins through libpam', String(result.pam)],
-    ['guests who were no logins', String(result.guests)],
+    ['connections that were not logins', String(result.guests)],
     [
-      'tries that were not taken before HELLO, while guests filled the socket',
-      `${result.turnedAway} (they came again; a host waits longer, then takes a private engine)`,
+      'logins closed before HELLO, while the socket was full',
+      `${result.turnedAway} (tried again; a host waits longer, then uses a private engine)`,
     ],
     [
-      'a login with no fault, milliseconds',
+      'a login without a fault, milliseconds',
       `p50 ${percentile(times, 0.5).toFixed(0)}, p99 ${percentile(times, 0.99).toFixed(0)}`,
     ],
     ['descriptors before the first login', String(result.descriptorsBefore)],
-    ['descriptors when it was quiet again', String(result.descriptorsAfter)],
-    ['logins through libpam that private engines took over, killed ones included', String(result.privately)],
+    ['descriptors after the last login', String(result.descriptorsAfter)],
+    ['logins through libpam that private engines served', String(result.privately)],
     ['lines in the engine’s log', String(result.lines)],
-    ['from SIGTERM to the end, nobody being connected', `${result.ended.toFixed(0)} ms`],
+    ['from SIGTERM to the end, without connections', `${result.ended.toFixed(0)} ms`],
   ],
 )}
 
-Medians of the engine's process; the same faults come in each third:
+Medians of the engine's process, with the same faults in each third:
 
 ${table(
-  ['', 'second third', 'last third', 'most'],
+  ['', 'second third', 'last third', 'maximum'],
   [
     ['resident set, MiB', ...took('rss', 1)],
-    ['of it its own, MiB', ...took('own', 1)],
+    ['private memory, MiB', ...took('own', 1)],
     ['descriptors', ...took('descriptors', 0)],
     ['threads', ...took('threads', 0)],
   ],
@@ -108,24 +115,11 @@ ${table(
 
 ## Killed
 
-SIGKILL with ${options.killed.asked + options.killed.before} logins through libpam under way, half of them of a user whose phone
-denies. Of ${options.killed.asked} whose phone was ringing, ${of('asked', 3)} were denied at once (PAM_SERVICE_ERR) and ${of('asked', 0)}
-passed. The ${options.killed.before} who had not been asked yet began again with private engines: ${of('before', 0)} passed as their phones
-approved, ${of('before', 11)} were denied by their phones, ${of('before', 3)} failed.
+SIGKILL with ${options.killed.asked + options.killed.before} logins through libpam in progress. Of ${options.killed.asked} whose phone was ringing, ${of('asked', 3)} were denied at
+once (PAM_SERVICE_ERR) and ${of('asked', 0)} passed. ${options.killed.before} had not been asked and continued with private engines: ${of('before', 0)} passed, ${of('before', 11)} were
+denied by their phones, ${of('before', 3)} failed.
 
-SIGKILL in the middle of ${options.killed.moving} logins, wherever they were: ${of('moving', 0)} passed as their phones
-approved, ${of('moving', 11)} were denied by their phones, ${of('moving', 3)} failed.
-
-## How the logins ended
-
-By what went wrong; \`fine\`: nothing. Outcomes are those of PROTOCOL.md. Where a fault of \`preauth\`, or no connection, was met, who
-passed did so by \`failmode = safe\`. A fault of \`auth\` or \`status\` strikes only those whose factor is used: whom Duo lets in without
-one passes, and whom it denies without one is denied.
-
-${table(
-  ['scenario', 'outcomes'],
-  [...ways].map(([scenario, list]) => [scenario, list.join(', ')]),
-)}
+SIGKILL at any point of ${options.killed.moving} logins: ${of('moving', 0)} passed, ${of('moving', 11)} were denied by their phones, ${of('moving', 3)} failed.
 `;
 }
 
@@ -139,7 +133,7 @@ export function plot(samples: readonly Sample[]): string {
   const most = Math.max(1, ...samples.map(({ logins }) => logins));
   const panels = [
     { title: 'Resident set, MiB', value: 'rss', colour: '#3b7dd8' },
-    { title: 'Of it its own, MiB', value: 'own', colour: '#1f9d63' },
+    { title: 'Private memory, MiB', value: 'own', colour: '#1f9d63' },
     { title: 'Descriptors', value: 'descriptors', colour: '#b4541f' },
   ] as const;
   const drawn = panels.flatMap(({ title, value, colour }, row) => {
