@@ -50,7 +50,7 @@ export function judge({ costs, throughput, waiting, start }: Results): Judgement
     atMost('resident, synchronous push, 0 ms: CPU ms', 3, near.resident.cpu);
   }
   if (start !== undefined)
-    atMost('private, start to first request, × a Node that does nothing', 1.5, start.request / start.nothing);
+    atMost('private, start to first request, × an empty Node', 1.5, start.request / start.nothing);
   const held = waiting.find((each) => each.client === 'resident' && each.count === 1000)?.engine;
   atMost('1000 logins waiting, resident: MiB of the engine', 170, held, whole);
   const crowd = throughput.find((each) => each.client === 'resident' && each.atOnce === 500);
@@ -71,6 +71,21 @@ function markdown(head: readonly string[], rows: readonly (readonly string[])[])
   return [line(head), line(head.map((_, at) => (at === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
 }
 
+/** A row for each count, a column for each client. */
+function byClient(
+  cells: readonly { readonly count: number; readonly client: Client; readonly text: string }[],
+) {
+  const counts = [...new Set(cells.map(({ count }) => count))];
+  const rows = counts.map((count) => {
+    const row = cells.filter((cell) => cell.count === count);
+    return [
+      String(count),
+      ...CLIENTS.map((client) => row.find((cell) => cell.client === client)?.text ?? ''),
+    ];
+  });
+  return markdown(['logins', ...CLIENTS.map((client) => TITLES[client])], rows);
+}
+
 /** Everything, as Markdown tables. */
 export function table(results: Results): string {
   const { costs, throughput, waiting, start, cold } = results;
@@ -88,35 +103,30 @@ export function table(results: Results): string {
       ['one login, round trip', 'C wall ms', 'private', 'resident', 'C CPU ms', 'private', 'resident'],
       login,
     ),
-    markdown(
-      ['at once', 'client', 'logins/s', 'p50 ms', 'p99 ms', 'failed'],
-      throughput.map(({ atOnce, client, rate, p50, p99, failed }) => [
-        String(atOnce),
-        TITLES[client],
-        whole(rate),
-        whole(p50),
-        whole(p99),
-        String(failed),
-      ]),
+    'Logins at once: logins a second (median, 99th percentile in ms; failures, if any).',
+    byClient(
+      throughput.map(({ atOnce, client, rate, p50, p99, failed }) => ({
+        count: atOnce,
+        client,
+        text: `${whole(rate)} (${whole(p50)}, ${whole(p99)}${failed > 0 ? `; ${failed} failed` : ''})`,
+      })),
     ),
-    markdown(
-      ['waiting', 'client', 'MiB in all', 'of it the engine', 'KiB a login'],
-      waiting.map(({ count, client, memory, engine }) => [
-        String(count),
-        TITLES[client],
-        one(memory),
-        one(engine),
-        whole(((memory - engine) * 1024) / count),
-      ]),
+    'Logins that wait for the phone: MiB in all (of it the engine).',
+    byClient(
+      waiting.map(({ count, client, memory, engine }) => ({
+        count,
+        client,
+        text: one(memory) + (engine > 0 ? ` (${one(engine)})` : ''),
+      })),
     ),
   ];
   if (start !== undefined)
     parts.push(
-      `A private engine sends its first request ${one(start.request)} ms after its start; a Node that does nothing is through after ${one(start.nothing)} ms.`,
+      `A private engine sends its first request after ${one(start.request)} ms; an empty Node ends after ${one(start.nothing)} ms.`,
     );
   if (cold !== undefined)
     parts.push(
-      `A login that the resident engine is started for, by its socket, takes ${one(cold.wall)} ms. With nothing to do the engine holds ${one(cold.idle)} MiB.`,
+      `A login that starts the resident engine takes ${one(cold.wall)} ms. An idle engine holds ${one(cold.idle)} MiB.`,
     );
   return parts.join('\n\n');
 }
