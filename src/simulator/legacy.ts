@@ -1,6 +1,14 @@
 /**
- * The REST API v1 that older clients speak, the one in Debian among them: the same service in other words, and in BSON.
- * docs/legacy-api.md says what such a client sends.
+ * Duo's older REST API v1 with BSON replies, which duo_unix 1.11.3 speaks (Debian 12's libpam-duo and login-duo). The facts
+ * were read off the wire; test/hosts/legacy.test.ts runs these packages. Our own client speaks v2 only.
+ *
+ * - `Authorization: Basic base64(ikey:hex)`; hex is the HMAC-SHA1 over method, host without port, path and parameters, a
+ *   line each. There is no `Date` header. Parameters are sorted and encoded as in RFC 3986; `pushinfo` is encoded twice.
+ * - preauth sends `failmode` (`open`, `closed`), `hostname`, `ipaddr`, `user`. auth adds `async`, `auto` (`push1` or the
+ *   answer), `factor=auto` and `pushinfo`. `async` is 0 for sshd and for login_duo with `autopush` or without a terminal.
+ * - Requests are written in six pieces without TCP_NODELAY: about 45 ms each on loopback, from the second request on.
+ * - A broken connection is retried three times, `auth` too. 401 and 5xx in preauth are `failmode`; another 4xx is an abort;
+ *   after preauth every failure denies. PAM_MAXTRIES comes after three prompts. An unreadable configuration lets in.
  */
 import { encodeBson } from './bson.ts';
 import { type Form, invalid, required } from './failure.ts';
