@@ -2,9 +2,10 @@
  * The simulated Duo of a bench, in a process of its own so that it takes no time from whoever measures. Told what to do
  * by messages, each answered by one.
  */
-import { startDelayProxy } from '../src/simulator/delay-proxy.ts';
+
 import { startSimulator } from '../src/simulator/simulator.ts';
 import type { User } from '../src/simulator/users.ts';
+import { startDelayProxy } from './delay-proxy.ts';
 import { wallClock } from './start.ts';
 
 /** What the simulated Duo can be asked for. */

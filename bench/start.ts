@@ -61,7 +61,7 @@ function facts(text: string, user: string): Buffer {
     silent: false,
     noConversation: false,
     callerUid: 0,
-    account: { name: user, uid: 0, gecos: '', groups: [user] },
+    account: { name: user, uid: 0, gecos: '' },
     config: { path: '/etc/duo/pam_duo.conf', text },
     hostName: 'host.example.test',
     deadline: 100_000,

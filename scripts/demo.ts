@@ -9,13 +9,20 @@ import { createInterface } from 'node:readline/promises';
 import type { Fault } from '../src/simulator/faults.ts';
 import { type Simulator, startSimulator } from '../src/simulator/simulator.ts';
 import type { UsersInput } from '../src/simulator/users.ts';
-import { loadUnix, PamCode, type PamConversation, type PamResult, PamStyle } from '../src/unix/unix.ts';
+import {
+  loadPamClient,
+  PamCode,
+  type PamConversation,
+  type PamResult,
+  PamStyle,
+} from '../src/unix/pam-client.ts';
+import { loadUnix } from '../src/unix/unix.ts';
 
-const unix = loadUnix();
+const pam = loadPamClient();
 const checkout = join(import.meta.dirname, '..');
 const module = join(checkout, 'build/Release/pam_duo_ts.so');
 const uid = process.getuid?.() ?? 0;
-const user = unix.userById(uid)?.name ?? '';
+const user = (await loadUnix().userById(uid))?.name ?? '';
 
 function say(text = ''): void {
   process.stdout.write(`${text}\n`);
@@ -40,7 +47,7 @@ class Place {
     const line = `auth required ${module} conf=${this.#config}${this.#debug ? ' debug' : ''}\n`;
     writeFileSync(join(this.directory, 'pam.d/duo-demo'), line);
     const confdir = join(this.directory, 'pam.d');
-    return unix.authenticate({ service: 'duo-demo', user, confdir, rhost: '192.0.2.10' }, conversation);
+    return pam.authenticate({ service: 'duo-demo', user, confdir, rhost: '192.0.2.10' }, conversation);
   }
 
   remove(): void {

@@ -71,7 +71,7 @@ function facts(text: string): Buffer {
     silent: false,
     noConversation: false,
     callerUid: 0,
-    account: { name: USER, uid: 1000, gecos: '', groups: [USER] },
+    account: { name: USER, uid: 1000, gecos: '' },
     config: { path: '/etc/duo/pam_duo.conf', text },
     hostName: 'host.example.test',
     deadline: 60_000,

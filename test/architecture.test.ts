@@ -23,7 +23,7 @@ const HOUSE: Readonly<Record<string, Rule>> = {
   resident: {
     imports: [
       'lib',
-      'bridge/heart.ts',
+      'bridge/heartbeat.ts',
       'bridge/link.ts',
       'login/messages.ts',
       'config/ini.ts',
@@ -137,6 +137,7 @@ test('src stands by itself: from outside it takes its version, and the addon', (
   const outside = imports.filter(isLocal).filter((each) => target(each).startsWith('..'));
   t.deepEqual(outside.map((each) => `${each.from}: ${target(each)}`).sort(), [
     'lib/release.ts: ../package.json',
+    'unix/pam-client.ts: ../build/Release/pam_client.node',
     'unix/unix.ts: ../build/Release/unix.node',
   ]);
 });

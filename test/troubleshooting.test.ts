@@ -12,7 +12,7 @@ const SPEAKING = [
   'src/login/!(libduo).ts',
   'src/duo/!(address-file|anchors|signature).ts',
   'native/{login,pam}/*.c',
-  'native/{bridge/{bridge,resident,system},host/{account,config_file}}.c',
+  'native/{bridge/{bridge,resident},host/config_file,unix/{account,system}}.c',
 ];
 
 /** Strings that look like lines, and go to Duo or a proxy. */
@@ -130,7 +130,7 @@ test('every line that a login shows or logs has an entry', (t) => {
 });
 
 test('every entry stands in the sources', (t) => {
-  const lines = globSync(['src/**/*.ts', 'native/{bridge,host,login,pam}/*.c'])
+  const lines = globSync(['src/**/*.ts', 'native/{bridge,host,login,pam,unix}/*.c'])
     .flatMap(linesOf)
     .map(withoutUser);
   lines.push(...lines.flatMap(halves).map(([, reason]) => reason));

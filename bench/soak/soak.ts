@@ -7,8 +7,16 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { factsToFrame } from '../../src/bridge/facts.ts';
 import { type Facts, Outcome } from '../../src/login/messages.ts';
 import { BURST, REFILL_MS } from '../../src/resident/limits.ts';
-import { PamCode, PamStyle } from '../../src/unix/unix.ts';
-import { CONFIG, type Resident, SOCKET, SystemLog, startResident, unix } from '../../test/hosts/machine.ts';
+import { PamCode, PamStyle } from '../../src/unix/pam-client.ts';
+import {
+  CONFIG,
+  pam,
+  type Resident,
+  SOCKET,
+  SystemLog,
+  startResident,
+  unix,
+} from '../../test/hosts/machine.ts';
 import { type Ending, GUESTS, type Leave, logIn } from './driver.ts';
 import {
   connections,
@@ -145,7 +153,7 @@ function configFor(text: string, failmode: 'safe' | 'secure', autopush: boolean,
 
 /** A login by libpam. */
 async function pamLogin(service: string, user: string): Promise<number> {
-  const { code } = await unix.authenticate({ service, user, confdir: CONFDIR }, async (messages) =>
+  const { code } = await pam.authenticate({ service, user, confdir: CONFDIR }, async (messages) =>
     messages.map(({ style }) => (style === PamStyle.promptEchoOn ? '1' : '')),
   );
   return code;
@@ -287,7 +295,7 @@ class Soak {
       silent: false,
       noConversation: false,
       callerUid: 0,
-      account: { name, uid: 1000, gecos: '', groups: ['users'] },
+      account: { name, uid: 1000, gecos: '' },
       config: {
         path: '/etc/duo/pam_duo.conf',
         text: configFor(this.#configs[site], failmode, autopush, config),

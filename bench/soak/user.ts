@@ -25,7 +25,7 @@ function facts(user: string, config?: string): Facts {
     silent: false,
     noConversation: false,
     callerUid: 0,
-    account: { name: 'amy.fine.0', uid: 0, gecos: 'amy.fine.0', groups: ['root'] },
+    account: { name: 'amy.fine.0', uid: 0, gecos: 'amy.fine.0' },
     ...(config === undefined ? {} : { config: { path: '/etc/duo/pam_duo.conf', text: config } }),
     hostName: 'elsewhere',
     deadline: 100_000,

@@ -1,4 +1,4 @@
-// passwd and group entries, and the canonical host name, from the name service.
+// Users, their groups and the canonical host name, from the name service.
 #ifndef ACCOUNTS_H
 #define ACCOUNTS_H
 
@@ -6,8 +6,7 @@
 
 Napi::Value accounts_user_by_name(const Napi::CallbackInfo &info);
 Napi::Value accounts_user_by_id(const Napi::CallbackInfo &info);
-Napi::Value accounts_account_by_id(const Napi::CallbackInfo &info);
-Napi::Value accounts_group_by_name(const Napi::CallbackInfo &info);
+Napi::Value accounts_groups_of(const Napi::CallbackInfo &info);
 Napi::Value accounts_canonical_host_name(const Napi::CallbackInfo &info);
 
 #endif

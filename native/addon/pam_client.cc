@@ -1,10 +1,10 @@
-#include "pam_client.h"
-
+// A PAM client: logs a user in through libpam on a separate thread, with the conversation in JavaScript.
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <napi.h>
 #include <optional>
 #include <security/pam_appl.h>
 #include <string>
@@ -179,9 +179,7 @@ std::string text(const Napi::Object &options, const char *name) {
     return *value;
 }
 
-} // namespace
-
-Napi::Value pam_client_authenticate(const Napi::CallbackInfo &info) {
+Napi::Value authenticate(const Napi::CallbackInfo &info) {
     Napi::Env env = info.Env();
     if (info.Length() != 2 || !info[0].IsObject() || !info[1].IsFunction())
         throw Napi::TypeError::New(env, "options and a conversation are wanted");
@@ -212,3 +210,12 @@ Napi::Value pam_client_authenticate(const Napi::CallbackInfo &info) {
     owned->thread = std::thread(run, owned);
     return promise;
 }
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+    exports.Set("authenticate", Napi::Function::New(env, authenticate, "authenticate"));
+    return exports;
+}
+
+} // namespace
+
+NODE_API_MODULE(pam_client, init)

@@ -1,17 +1,13 @@
-// Unix functions that Node lacks, for tools, tests and the resident engine: a PAM client, accounts, peer
-// credentials, host name, hardening, service notification.
+// Unix functions that Node lacks: accounts, peer credentials, host name, hardening, service notification.
 #include <napi.h>
 
 #include "accounts.h"
-#include "pam_client.h"
 #include "process.h"
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
-    exports.Set("authenticate", Napi::Function::New(env, pam_client_authenticate, "authenticate"));
     exports.Set("userByName", Napi::Function::New(env, accounts_user_by_name, "userByName"));
     exports.Set("userById", Napi::Function::New(env, accounts_user_by_id, "userById"));
-    exports.Set("accountById", Napi::Function::New(env, accounts_account_by_id, "accountById"));
-    exports.Set("groupByName", Napi::Function::New(env, accounts_group_by_name, "groupByName"));
+    exports.Set("groupsOf", Napi::Function::New(env, accounts_groups_of, "groupsOf"));
     exports.Set("canonicalHostName",
                 Napi::Function::New(env, accounts_canonical_host_name, "canonicalHostName"));
     exports.Set("peerCredentials", Napi::Function::New(env, process_peer_credentials, "peerCredentials"));

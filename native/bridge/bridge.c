@@ -35,6 +35,8 @@ _Static_assert(BRIDGE_ENGINE_MARGIN_MS > 0 && BRIDGE_ENGINE_MARGIN_MS < BRIDGE_D
 
 struct bridge {
     const struct bridge_host *host;
+    /* Until the login is ready. */
+    const struct bridge_facts *facts;
     struct bridge_verdict *verdict;
     /* The private engine; unused with a resident one. */
     struct engine engine;
@@ -50,8 +52,10 @@ struct bridge {
     size_t logs;
     size_t log_bytes;
     bool greeted;
-    /* Only the engine's HELLO is expected so far. */
-    bool greeting;
+    /* The engine has every fact that it needs. */
+    bool ready;
+    /* Nothing that follows is read yet. */
+    bool starting;
     /* No other engine may repeat this login, for example because the user was shown something. */
     bool final;
     bool done;
@@ -204,7 +208,7 @@ static void answer_prompt(struct bridge *login, const struct frame_message *mess
     char *answer = NULL;
     login->final = true;
     if (text != NULL)
-        answer = login->host->prompt(login->host->context, text, message->numbers[TAG_ECHO] != 0);
+        answer = login->host->prompt(login->host->context, text);
     /* The time in the user's conversation does not count as silence. */
     login->heard = system_now();
     frame_begin(&frame, FRAME_ANSWER);
@@ -256,6 +260,28 @@ static void greet(struct bridge *login, const struct frame_message *message) {
     login->greeted = true;
 }
 
+/* Sends the groups of the user who authenticates, if the engine needs them. */
+static void give_groups(struct bridge *login, const struct frame_message *message) {
+    const struct account *accounts[] = {NULL, &login->facts->account, &login->facts->caller};
+    uint32_t of = message->numbers[TAG_GROUPS_OF];
+    if (login->ready || of > 2 || (of > 0 && accounts[of]->name == NULL)) {
+        fail_nonsense(login, "a NEEDS that can't be met");
+        return;
+    }
+    login->ready = true;
+    if (of == 0)
+        return;
+    struct frame_writer frame = {0};
+    struct account_groups groups;
+    account_groups_read(&groups, accounts[of]);
+    /* The time of the name service does not count as silence. */
+    login->heard = system_now();
+    facts_put_groups(&frame, &groups);
+    (void)send_frame(login, &frame);
+    frame_free(&frame);
+    account_groups_free(&groups);
+}
+
 static void take_verdict(struct bridge *login, const struct frame_message *message) {
     struct bridge_verdict *verdict = login->verdict;
     uint32_t outcome = message->numbers[TAG_OUTCOME];
@@ -277,9 +303,16 @@ static void act_on(struct bridge *login, const struct frame_message *message) {
         fail_nonsense(login, "no HELLO");
         return;
     }
+    if (!login->ready && (message->type == FRAME_PROMPT || message->type == FRAME_STATUS)) {
+        fail_nonsense(login, "a conversation before NEEDS");
+        return;
+    }
     switch (message->type) {
     case FRAME_ENGINE_HELLO:
         greet(login, message);
+        break;
+    case FRAME_NEEDS:
+        give_groups(login, message);
         break;
     case FRAME_PROMPT:
         if (allow(login, &login->prompts, 1, MAX_PROMPTS, "the engine sent too many prompts"))
@@ -306,7 +339,7 @@ static void act_on(struct bridge *login, const struct frame_message *message) {
 }
 
 static bool goes_on(const struct bridge *login) {
-    return !login->done && !(login->greeting && login->greeted);
+    return !login->done && !(login->starting && login->ready);
 }
 
 static void act_on_all(struct bridge *login) {
@@ -323,7 +356,7 @@ static void act_on_all(struct bridge *login) {
 }
 
 static void converse(struct bridge *login) {
-    /* Frames that came with the HELLO. */
+    /* Frames that have already arrived. */
     act_on_all(login);
     while (goes_on(login) && wait_ready(login, POLLIN)) {
         unsigned char *room;
@@ -353,9 +386,19 @@ static void __attribute__((format(printf, 2, 3))) warn(const struct bridge *logi
     login->host->log(login->host->context, LOG_WARNING, BRIDGE_LOG, line);
 }
 
-/* Sends the facts to a resident engine and waits for its HELLO. False: there is none, or it failed, and the
- * verdict has the reason ("" when there is none). */
-static bool start_resident(struct bridge *login, const struct bridge_facts *facts, const char *path) {
+/* Sends the facts and the groups. False: the engine failed, and the verdict has the reason. */
+static bool inform(struct bridge *login) {
+    login->heard = system_now();
+    login->starting = true;
+    if (send_facts(login, login->facts))
+        converse(login);
+    login->starting = false;
+    return !login->done || login->verdict->from_engine;
+}
+
+/* False: there is no resident engine, or it failed, and the verdict has the reason ("" when there is none).
+ */
+static bool start_resident(struct bridge *login, const char *path) {
     char why[384];
     login->resident = path;
     login->socket = resident_connect(path, why, sizeof why);
@@ -363,23 +406,18 @@ static bool start_resident(struct bridge *login, const struct bridge_facts *fact
         fail(login, BRIDGE_SERVICE_ERROR, "%s", why);
         return false;
     }
-    login->heard = system_now();
-    login->greeting = true;
-    if (send_facts(login, facts))
-        converse(login);
-    login->greeting = false;
-    return !login->done;
+    return inform(login);
 }
 
 static void leave_resident(struct bridge *login) {
     system_close(&login->socket);
     login->resident = NULL;
     memset(&login->reader, 0, sizeof login->reader);
-    login->greeted = false;
+    login->greeted = login->ready = false;
     login->done = false;
 }
 
-static bool start_private(struct bridge *login, const struct bridge_facts *facts, const char *path) {
+static bool start_private(struct bridge *login, const char *path) {
     char why[384];
     if (path == NULL) {
         fail(login, BRIDGE_SERVICE_ERROR, "there is no engine that can serve this login");
@@ -390,29 +428,27 @@ static bool start_private(struct bridge *login, const struct bridge_facts *facts
         return false;
     }
     login->socket = login->engine.socket;
-    login->heard = system_now();
     if (login->engine.user != NULL && strcmp(login->engine.user, BRIDGE_PRIVATE_USER) != 0)
         warn(login, "there is no system user %s; the engine runs as %s", BRIDGE_PRIVATE_USER,
              login->engine.user);
-    return send_facts(login, facts);
+    return inform(login);
 }
 
 /* After the resident engine has failed: repeats the login with a private one, unless it was cancelled, its
  * time has ended, or the user was asked. Without a conversation nobody knows whether the phone rang after
- * HELLO. */
-static bool start_again(struct bridge *login, const struct bridge_facts *facts,
-                        const struct bridge_engines *engines) {
+ * NEEDS. */
+static bool start_again(struct bridge *login, const struct bridge_engines *engines) {
     const struct bridge_verdict *verdict = login->verdict;
-    bool mute = facts->silent || facts->no_conversation;
+    bool mute = login->facts->silent || login->facts->no_conversation;
     if (verdict->from_engine || verdict->outcome == BRIDGE_ABORTED || login->final ||
-        (mute && login->greeted) || system_now() >= login->deadline)
+        (mute && login->ready) || system_now() >= login->deadline)
         return false;
     if (verdict->error[0] != '\0')
         warn(login, "resident engine %s: %.256s; %s", engines->socket, verdict->error,
              engines->path == NULL ? "nothing else can serve this login"
                                    : "a private engine serves this login");
     leave_resident(login);
-    return start_private(login, facts, engines->path);
+    return start_private(login, engines->path);
 }
 
 static void end(struct bridge *login) {
@@ -436,6 +472,7 @@ struct bridge *bridge_start(const struct bridge_facts *facts, const struct bridg
     if (login == NULL)
         return NULL;
     login->host = host;
+    login->facts = facts;
     login->verdict = verdict;
     login->engine = ENGINE_NONE;
     login->socket = -1;
@@ -443,8 +480,8 @@ struct bridge *bridge_start(const struct bridge_facts *facts, const struct bridg
     /* A resident engine accepts a configuration or an application only from root. */
     bool may_be_resident = geteuid() == 0 || (facts->application == NULL && facts->config_text == NULL);
     bool resident = engines->socket != NULL && may_be_resident;
-    if (resident ? start_resident(login, facts, engines->socket) || start_again(login, facts, engines)
-                 : start_private(login, facts, engines->path))
+    if (resident ? start_resident(login, engines->socket) || start_again(login, engines)
+                 : start_private(login, engines->path))
         return login;
     end(login);
     return NULL;
@@ -462,6 +499,6 @@ void bridge_login(const struct bridge_facts *facts, const struct bridge_host *ho
         return;
     converse(login);
     if (login->resident != NULL)
-        (void)start_again(login, facts, engines);
+        (void)start_again(login, engines);
     bridge_finish(login);
 }

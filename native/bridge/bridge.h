@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "account.h"
+
 /* The installed engine; a build in a checkout uses its own. */
 #ifndef DUO_TS_ENGINE
 #define DUO_TS_ENGINE "/usr/libexec/duo-ts/duo-ts"
@@ -45,18 +47,6 @@ enum bridge_outcome {
 
 enum bridge_channel { BRIDGE_LOG = 0, BRIDGE_STDERR = 1 };
 
-/* A passwd entry with its groups. name is NULL when there is none, or when error says why it is unknown. */
-struct bridge_account {
-    char *name;
-    const char *error;
-    uid_t uid;
-    char *gecos;
-    char **groups;
-    size_t group_count;
-    /* Why the groups could not be read; NULL when they were. */
-    const char *groups_error;
-};
-
 /* The Duo application of a libduo program, instead of a configuration. */
 struct bridge_application {
     const char *ikey;
@@ -88,8 +78,9 @@ struct bridge_facts {
     /* The kernel's login uid, if known. */
     bool login_uid_known;
     uint32_t login_uid;
-    struct bridge_account account;
-    struct bridge_account caller;
+    /* The passwd entries of user and caller_uid. */
+    struct account account;
+    struct account caller;
     const char *command;
     /* The Duo user name, if the caller may choose it; NULL: the account's. */
     const char *duo_user;
@@ -108,7 +99,7 @@ struct bridge_facts {
 struct bridge_host {
     void *context;
     /* Asks. Returns the answer in malloc'd memory, or NULL when there is none. */
-    char *(*prompt)(void *context, const char *text, bool echo);
+    char *(*prompt)(void *context, const char *text);
     void (*status)(void *context, const char *text);
     void (*log)(void *context, int priority, enum bridge_channel channel, const char *text);
     /* Checked while the login waits: why it must end, or NULL. May be NULL itself. */
@@ -142,11 +133,11 @@ struct bridge_engines {
 void bridge_login(const struct bridge_facts *facts, const struct bridge_host *host,
                   const struct bridge_engines *engines, struct bridge_verdict *verdict);
 
-/* bridge_login in two steps, for a program that drops privileges between them. bridge_start finds an engine
- * and sends the facts; of `host` it uses only the log. NULL: the login has ended, and the verdict has the
- * reason. bridge_finish runs the conversation and ends the login; host and verdict must still exist. If the
- * resident engine fails in between the login is denied, because no other engine can be started without
- * privileges. */
+/* bridge_login in two steps, for a program that drops privileges between them. bridge_start finds an engine,
+ * sends the facts and looks up the groups that the engine needs; of `host` it uses only the log. NULL: the
+ * login has ended, and the verdict has the reason. bridge_finish runs the conversation and ends the login;
+ * host and verdict must still exist. If the resident engine fails in between the login is denied, because no
+ * other engine can be started without privileges. */
 struct bridge *bridge_start(const struct bridge_facts *facts, const struct bridge_host *host,
                             const struct bridge_engines *engines, struct bridge_verdict *verdict);
 void bridge_finish(struct bridge *bridge);

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "bridge.h"
 #include "keeper.h"
 #include "system.h"
@@ -60,7 +61,7 @@ static bool plan_user(struct keeper_plan *plan, const char **user, char *why, si
     }
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         *user = names[i];
-        if (system_user_ids(names[i], &plan->uid, &plan->gid))
+        if (account_ids(names[i], &plan->uid, &plan->gid))
             return true;
     }
     snprintf(why, why_size, "there is neither a user %s nor a user %s to run it as", names[0], names[1]);

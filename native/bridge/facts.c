@@ -19,15 +19,11 @@ static void put_command(struct frame_writer *frame, const char *command) {
     frame_bytes(frame, TAG_COMMAND, command, length);
 }
 
-static void put_account(struct frame_writer *frame, const struct bridge_account *account,
-                        const enum frame_tag tags[4]) {
-    if (account->name == NULL)
-        return;
+static void put_account(struct frame_writer *frame, const struct account *account,
+                        const enum frame_tag tags[3]) {
     frame_text(frame, tags[0], account->name);
-    frame_text(frame, tags[1], account->gecos == NULL ? "" : account->gecos);
-    for (size_t i = 0; i < account->group_count; i++)
-        frame_text(frame, tags[2], account->groups[i]);
-    frame_text(frame, tags[3], account->groups_error);
+    frame_text(frame, tags[1], account->gecos);
+    frame_text(frame, tags[2], account->error);
 }
 
 static void put_application(struct frame_writer *frame, const struct bridge_application *application) {
@@ -48,10 +44,8 @@ void facts_put_hello(struct frame_writer *frame) {
 }
 
 void facts_put(struct frame_writer *frame, const struct bridge_facts *facts, uint32_t deadline) {
-    static const enum frame_tag account_tags[4] = {TAG_ACCOUNT_NAME, TAG_ACCOUNT_GECOS, TAG_ACCOUNT_GROUP,
-                                                   TAG_ACCOUNT_GROUPS_ERROR};
-    static const enum frame_tag caller_tags[4] = {TAG_CALLER_NAME, TAG_CALLER_GECOS, TAG_CALLER_GROUP,
-                                                  TAG_CALLER_GROUPS_ERROR};
+    static const enum frame_tag account_tags[] = {TAG_ACCOUNT_NAME, TAG_ACCOUNT_GECOS, TAG_ACCOUNT_ERROR};
+    static const enum frame_tag caller_tags[] = {TAG_CALLER_NAME, TAG_CALLER_GECOS, TAG_CALLER_ERROR};
     frame_begin(frame, FRAME_FACTS);
     frame_text(frame, TAG_PROGRAM, facts->program);
     frame_text(frame, TAG_SERVICE, facts->service);
@@ -77,4 +71,11 @@ void facts_put(struct frame_writer *frame, const struct bridge_facts *facts, uin
     frame_text(frame, TAG_ENV_FACTOR, facts->env_factor);
     if (facts->application != NULL)
         put_application(frame, facts->application);
+}
+
+void facts_put_groups(struct frame_writer *frame, const struct account_groups *groups) {
+    frame_begin(frame, FRAME_GROUPS);
+    for (size_t i = 0; i < groups->count; i++)
+        frame_text(frame, TAG_GROUP, groups->names[i]);
+    frame_text(frame, TAG_GROUPS_ERROR, groups->error);
 }

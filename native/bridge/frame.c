@@ -16,6 +16,11 @@ static uint32_t get_u32(const unsigned char *at) {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | (uint32_t)at[3];
 }
 
+/* A user can have thousands of groups. */
+static size_t frame_limit(enum frame_type type) {
+    return type == FRAME_FACTS || type == FRAME_GROUPS ? FRAME_MAX_FACTS : FRAME_MAX;
+}
+
 /* After a failure there is no room. */
 static bool has_room(struct frame_writer *writer, size_t more) {
     writer->failed = writer->failed || writer->data == NULL || more > writer->capacity - writer->length;
@@ -25,7 +30,7 @@ static bool has_room(struct frame_writer *writer, size_t more) {
 void frame_begin(struct frame_writer *writer, enum frame_type type) {
     frame_free(writer);
     /* Doubles the memory in one step and zeroes the old copy, which can hold skey. */
-    writer->capacity = 4 + (type == FRAME_FACTS ? FRAME_MAX_FACTS : FRAME_MAX);
+    writer->capacity = 4 + (frame_limit(type));
     writer->data = malloc(writer->capacity);
     if (!has_room(writer, 5))
         return;
@@ -113,7 +118,7 @@ static bool is_text(const unsigned char *at, size_t length) {
 
 /* Fields with a number; all others have a text. */
 #define NUMBERS                                                                                              \
-    (BIT(TAG_VERSION) | BIT(TAG_ECHO) | BIT(TAG_PRIORITY) | BIT(TAG_CHANNEL) | BIT(TAG_OUTCOME) |            \
+    (BIT(TAG_VERSION) | BIT(TAG_GROUPS_OF) | BIT(TAG_PRIORITY) | BIT(TAG_CHANNEL) | BIT(TAG_OUTCOME) |       \
      BIT(TAG_CODE) | BIT(TAG_MOTD))
 
 /* The engine's frames, with their required and optional fields. */
@@ -122,11 +127,12 @@ static const struct shape {
     uint64_t optional;
 } shapes[] = {
     [FRAME_ENGINE_HELLO] = {BIT(TAG_VERSION), BIT(TAG_RELEASE)},
-    [FRAME_PROMPT] = {BIT(TAG_TEXT) | BIT(TAG_ECHO), 0},
+    [FRAME_PROMPT] = {BIT(TAG_TEXT), 0},
     [FRAME_STATUS] = {BIT(TAG_TEXT), 0},
     [FRAME_LOG] = {BIT(TAG_PRIORITY) | BIT(TAG_TEXT) | BIT(TAG_CHANNEL), 0},
     [FRAME_HEARTBEAT] = {0, 0},
-    [FRAME_VERDICT] = {BIT(TAG_OUTCOME) | BIT(TAG_CODE) | BIT(TAG_STAGE) | BIT(TAG_ERROR), BIT(TAG_MOTD)},
+    [FRAME_VERDICT] = {BIT(TAG_OUTCOME) | BIT(TAG_CODE) | BIT(TAG_ERROR), BIT(TAG_MOTD)},
+    [FRAME_NEEDS] = {BIT(TAG_GROUPS_OF), 0},
 };
 
 /* NULL, or the reason. */
@@ -173,7 +179,7 @@ enum frame_result frame_next(struct frame_reader *reader, struct frame_message *
         *why = "an empty frame";
     else if (length > FRAME_MAX)
         *why = "a frame that is too long";
-    else if (held > 4 && (at[4] < FRAME_ENGINE_HELLO || at[4] > FRAME_VERDICT))
+    else if (held > 4 && (at[4] < FRAME_ENGINE_HELLO || at[4] > FRAME_NEEDS))
         *why = "a frame of unknown type";
     if (*why != NULL)
         return FRAME_NONSENSE;

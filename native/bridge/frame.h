@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FRAME_VERSION 1
+#define FRAME_VERSION 2
 #define FRAME_MAX_FACTS 1048576
 #define FRAME_MAX 16384
 #define FRAME_MAX_CONFIG 65536
@@ -17,12 +17,14 @@ enum frame_type {
     FRAME_FACTS = 2,
     FRAME_ANSWER = 3,
     FRAME_CANCEL = 4,
+    FRAME_GROUPS = 5,
     FRAME_ENGINE_HELLO = 65,
     FRAME_PROMPT = 66,
     FRAME_STATUS = 67,
     FRAME_LOG = 68,
     FRAME_HEARTBEAT = 69,
     FRAME_VERDICT = 70,
+    FRAME_NEEDS = 71,
 };
 
 enum frame_tag {
@@ -39,12 +41,12 @@ enum frame_tag {
     TAG_ACCOUNT_NAME = 24,
     TAG_ACCOUNT_UID = 25,
     TAG_ACCOUNT_GECOS = 26,
-    TAG_ACCOUNT_GROUP = 27,
-    TAG_ACCOUNT_GROUPS_ERROR = 28,
+    TAG_ACCOUNT_ERROR = 27,
+    TAG_CALLER_ERROR = 28,
     TAG_CALLER_NAME = 29,
     TAG_CALLER_GECOS = 30,
-    TAG_CALLER_GROUP = 31,
-    TAG_CALLER_GROUPS_ERROR = 32,
+    TAG_GROUP = 31,
+    TAG_GROUPS_ERROR = 32,
     TAG_COMMAND = 33,
     TAG_CONFIG_PATH = 34,
     TAG_CONFIG_TEXT = 35,
@@ -63,12 +65,11 @@ enum frame_tag {
     TAG_TEXT = 48,
     TAG_FAILED = 49,
     TAG_SIGNAL = 50,
-    TAG_ECHO = 51,
+    TAG_GROUPS_OF = 51,
     TAG_PRIORITY = 52,
     TAG_CHANNEL = 53,
     TAG_OUTCOME = 54,
     TAG_CODE = 55,
-    TAG_STAGE = 56,
     TAG_ERROR = 57,
     TAG_MOTD = 58,
     TAG_LOGIN_UID = 59,

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "account.h"
 #include "bridge.h"
 #include "system.h"
 
@@ -58,7 +59,7 @@ static bool judge_listener(int fd, char *why, size_t why_size) {
         snprintf(why, why_size, "who listens there can't be known: %s", strerror(errno));
         return false;
     }
-    if (peer.uid == 0 || (system_user_ids(RESIDENT_USER, &uid, &gid) && uid == peer.uid))
+    if (peer.uid == 0 || (account_ids(RESIDENT_USER, &uid, &gid) && uid == peer.uid))
         return true;
     snprintf(why, why_size, "uid %u listens there, which is neither root nor %s", (unsigned)peer.uid,
              RESIDENT_USER);

@@ -1,25 +1,15 @@
 #include "config_file.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "frame.h"
 #include "system.h"
-
-static void name_of(uid_t uid, char *name, size_t size) {
-    struct passwd entry;
-    struct passwd *result = NULL;
-    char buffer[4096];
-    if (getpwuid_r(uid, &entry, buffer, sizeof buffer, &result) == 0 && result != NULL)
-        snprintf(name, size, "%s", result->pw_name);
-    else
-        snprintf(name, size, "%u", (unsigned)uid);
-}
 
 /* Checks the open file, not its path. */
 static bool judge(const struct stat *status, const char *path, char *why, size_t why_size) {
@@ -28,9 +18,12 @@ static bool judge(const struct stat *status, const char *path, char *why, size_t
         return false;
     }
     if (status->st_uid != geteuid() || (status->st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        char owner[64];
-        name_of(geteuid(), owner, sizeof owner);
-        snprintf(why, why_size, "%s must be readable only by user '%s'", path, owner);
+        struct account owner;
+        char number[16];
+        snprintf(number, sizeof number, "%u", (unsigned)geteuid());
+        snprintf(why, why_size, "%s must be readable only by user '%s'", path,
+                 account_by_uid(&owner, geteuid()) ? owner.name : number);
+        account_free(&owner);
         return false;
     }
     return true;

@@ -7,7 +7,7 @@
 
 #include "authorities.h"
 #include "bridge.h"
-#include "terminal.h"
+#include "conversation.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -38,8 +38,8 @@ EXPORT duo_t *duo_open(const char *ikey, const char *skey, const char *progname,
     if (d == NULL)
         return NULL;
     d->verify = true;
-    d->prompt = terminal_prompt;
-    d->status = terminal_status;
+    d->prompt = conversation_prompt;
+    d->status = conversation_status;
     d->engine_path = DUO_TS_ENGINE;
     d->engine_socket = DUO_TS_SOCKET;
     keep(d, &d->ikey, ikey);

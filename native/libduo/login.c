@@ -28,11 +28,10 @@ fail(duo_t *d, duo_code_t code, const char *format, ...) {
 
 /* ---- calls from the engine ---- */
 
-static char *host_prompt(void *context, const char *text, bool echo) {
+static char *host_prompt(void *context, const char *text) {
     const duo_t *d = context;
     char answer[ANSWER_SIZE] = "";
     char *copy = NULL;
-    (void)echo;
     if (d->prompt != NULL && d->prompt(d->conv_arg, text, answer, sizeof answer) != NULL) {
         answer[sizeof answer - 1] = '\0';
         copy = strdup(answer);

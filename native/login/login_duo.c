@@ -1,7 +1,6 @@
 /* login_duo: the second factor before the user's shell. It does what needs root, drops root permanently, and
  * only then talks to the user. */
 #include <errno.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -14,13 +13,13 @@
 #include "account.h"
 #include "bridge.h"
 #include "config_file.h"
+#include "conversation.h"
 #include "environment.h"
 #include "login_uid.h"
 #include "privileges.h"
 #include "sentence.h"
 #include "shell.h"
 #include "system.h"
-#include "terminal.h"
 
 #define PROGRAM "login_duo"
 #define DEFAULT_CONFIG "/etc/duo/login_duo.conf"
@@ -41,8 +40,7 @@ struct launcher {
     /* There is a terminal, so the user can be asked. */
     bool interactive;
     int64_t patience_ends;
-    char *user;
-    char *shell;
+    struct account account;
 };
 
 /* ---- output and log ---- */
@@ -75,7 +73,7 @@ static void complain(const struct launcher *launcher, const char *text) {
 static void log_failure(const struct launcher *launcher, const struct bridge_verdict *verdict) {
     char line[1200];
     bool aborted = verdict->outcome == BRIDGE_ABORTED;
-    const char *user = launcher->duo_user != NULL ? launcher->duo_user : launcher->user;
+    const char *user = launcher->duo_user != NULL ? launcher->duo_user : launcher->account.name;
     sentence_failure(line, sizeof line, aborted ? "Aborted Duo login" : "Error in Duo login", user,
                      launcher->client, verdict->error);
     write_log(launcher, aborted ? LOG_WARNING : LOG_ERR, "%s", line);
@@ -87,17 +85,17 @@ static void log_failure(const struct launcher *launcher, const struct bridge_ver
 
 /* ---- calls from the engine ---- */
 
-static char *host_prompt(void *context, const char *text, bool echo) {
+static char *host_prompt(void *context, const char *text) {
     const struct launcher *launcher = context;
-    return launcher->interactive ? terminal_ask(text, echo, launcher->patience_ends) : NULL;
+    return launcher->interactive ? conversation_ask(text, launcher->patience_ends) : NULL;
 }
 
 static void host_status(void *context, const char *text) {
     const struct launcher *launcher = context;
     if (!launcher->interactive)
         return;
-    terminal_show(text);
-    terminal_show("\n");
+    conversation_show(text);
+    conversation_show("\n");
 }
 
 static void host_log(void *context, int priority, enum bridge_channel channel, const char *text) {
@@ -110,7 +108,7 @@ static void host_log(void *context, int priority, enum bridge_channel channel, c
 
 static const char *host_abandoned(void *context) {
     (void)context;
-    return terminal_gone() ? "the connection is gone" : NULL;
+    return conversation_gone() ? "the connection is gone" : NULL;
 }
 
 /* ---- options ---- */
@@ -169,24 +167,13 @@ static bool read_options(struct launcher *launcher, int argc, char **argv) {
 /* ---- as root, if this program is setuid ---- */
 
 static bool find_user(struct launcher *launcher) {
-    errno = 0;
-    const struct passwd *entry = getpwuid(launcher->caller.uid);
-    if (entry == NULL) {
-        complain(launcher, "Who are you?");
-        return false;
-    }
-    launcher->user = strdup(entry->pw_name);
-    launcher->shell =
-        strdup(entry->pw_shell == NULL || entry->pw_shell[0] == '\0' ? "/bin/sh" : entry->pw_shell);
-    if (launcher->user == NULL || launcher->shell == NULL) {
-        complain(launcher, PROGRAM ": out of memory");
-        return false;
-    }
-    if (!launcher->caller.privileged)
-        return true;
     uid_t uid;
     gid_t gid;
-    if (!system_user_ids(BRIDGE_PRIVATE_USER, &uid, &gid)) {
+    if (!account_by_uid(&launcher->account, launcher->caller.uid)) {
+        complain(launcher, launcher->account.error != NULL ? launcher->account.error : "Who are you?");
+        return false;
+    }
+    if (launcher->caller.privileged && !account_ids(BRIDGE_PRIVATE_USER, &uid, &gid)) {
         complain(launcher, "User '" BRIDGE_PRIVATE_USER "' not found");
         return false;
     }
@@ -210,11 +197,13 @@ static struct bridge *start(struct launcher *launcher, const struct bridge_host 
     struct bridge_facts facts = {
         .program = PROGRAM,
         .service = PROGRAM,
-        .user = launcher->user,
+        .user = launcher->account.name,
         .rhost = launcher->client[0] == '\0' ? NULL : launcher->client,
         .tty = launcher->interactive ? ttyname(STDIN_FILENO) : NULL,
         .no_conversation = !launcher->interactive,
         .caller_uid = launcher->caller.uid,
+        .account = launcher->account,
+        .caller = launcher->account,
         .command = launcher->command,
         .duo_user = launcher->duo_user,
         .env_factor = launcher->environment.factor,
@@ -235,12 +224,6 @@ static struct bridge *start(struct launcher *launcher, const struct bridge_host 
     facts.config_text = config.text;
     facts.config_length = config.length;
     facts.login_uid_known = login_uid_read(&facts.login_uid);
-    (void)account_by_uid(&facts.account, launcher->caller.uid);
-    /* The caller is the account, so the groups are sent once. */
-    facts.caller = facts.account;
-    facts.caller.groups = NULL;
-    facts.caller.group_count = 0;
-    facts.caller.groups_error = NULL;
     host_name = account_host_name();
     facts.host_name = host_name == NULL ? "localhost" : host_name;
     bridge = bridge_start(&facts, host, &engines, verdict);
@@ -248,7 +231,6 @@ static struct bridge *start(struct launcher *launcher, const struct bridge_host 
         log_failure(launcher, verdict);
 out:
     config_file_free(&config);
-    account_free(&facts.account);
     free(host_name);
     environment_forget_factor(&launcher->environment);
     return bridge;
@@ -281,7 +263,7 @@ static void log_in(struct launcher *launcher) {
     environment_restore(&launcher->environment);
     bridge_finish(bridge);
     if (verdict.signal != 0 && launcher->interactive)
-        terminal_show("\n");
+        conversation_show("\n");
     if (!verdict.from_engine)
         log_failure(launcher, &verdict);
     if (!verdict.from_engine || verdict.outcome != BRIDGE_PASS)
@@ -291,13 +273,13 @@ static void log_in(struct launcher *launcher) {
     /* A pending signal ends this process here, instead of the shell. */
     if (sigprocmask(SIG_SETMASK, &launcher->signals, NULL) < 0)
         return;
-    shell_execute(launcher->shell, launcher->command);
-    fprintf(stderr, "%s: %s\n", launcher->shell, strerror(errno));
+    shell_execute(launcher->account.shell, launcher->command);
+    fprintf(stderr, "%s: %s\n", launcher->account.shell, strerror(errno));
 }
 
 int main(int argc, char **argv) {
     static struct launcher launcher;
-    if (argc < 1 || !terminal_secure_descriptors())
+    if (argc < 1 || !system_secure_descriptors())
         return EXIT_FAILURE;
     environment_take(&launcher.environment);
     openlog(PROGRAM, LOG_PID, LOG_AUTHPRIV);

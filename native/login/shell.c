@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "terminal.h"
+#include "conversation.h"
 
 #define MOTD "/etc/motd"
 
@@ -36,7 +36,7 @@ void shell_show_motd(void) {
         return;
     while ((step = read(fd, part, sizeof part - 1)) > 0) {
         part[step] = '\0';
-        terminal_show(part);
+        conversation_show(part);
     }
     close(fd);
 }

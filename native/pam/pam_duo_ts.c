@@ -59,11 +59,10 @@ static void log_failure(const struct module *module, int priority, const char *m
 
 /* ---- calls from the engine ---- */
 
-static char *host_prompt(void *context, const char *text, bool echo) {
+static char *host_prompt(void *context, const char *text) {
     struct module *module = context;
     char *answer = NULL;
-    int style = echo ? PAM_PROMPT_ECHO_ON : PAM_PROMPT_ECHO_OFF;
-    if (pam_prompt(module->pamh, style, &answer, "%s", text) != PAM_SUCCESS) {
+    if (pam_prompt(module->pamh, PAM_PROMPT_ECHO_ON, &answer, "%s", text) != PAM_SUCCESS) {
         free(answer);
         return NULL;
     }
@@ -128,14 +127,6 @@ static bool has_conversation(pam_handle_t *pamh) {
     return ((const struct pam_conv *)value)->conv != NULL;
 }
 
-static bool is_su(const char *service) {
-    return strcmp(service, "su") == 0 || strcmp(service, "su-l") == 0;
-}
-
-static bool is_sudo(const char *service) {
-    return strcmp(service, "sudo") == 0 || strcmp(service, "sudo-i") == 0;
-}
-
 /* ---- the login ---- */
 
 /* The codes of Duo's own module, to which existing stacks refer. Codes that stacks commonly ignore
@@ -195,21 +186,8 @@ static int run_login(struct module *module, const char *user) {
     }
     (void)account_by_name(&facts.account, user);
     (void)account_by_uid(&facts.caller, facts.caller_uid);
-    const char *unreadable = facts.account.error;
-    if (unreadable == NULL && is_su(facts.service))
-        unreadable = facts.caller.error;
-    if (unreadable != NULL) {
-        log_failure(module, LOG_ERR, "Error in Duo login", user, facts.rhost, unreadable);
-        goto out;
-    }
-    if (!is_su(facts.service)) {
-        /* Only the caller of su authenticates; for other services its groups are not needed. */
-        for (size_t i = 0; i < facts.caller.group_count; i++)
-            free(facts.caller.groups[i]);
-        facts.caller.group_count = 0;
-    }
-    if (is_sudo(facts.service))
-        facts.command = getenv("SUDO_COMMAND");
+    /* Set by sudo; every other service ignores it. */
+    facts.command = getenv("SUDO_COMMAND");
     host_name = account_host_name();
     facts.host_name = host_name == NULL ? "localhost" : host_name;
 

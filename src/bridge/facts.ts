@@ -1,6 +1,6 @@
-/** FACTS of PROTOCOL.md: decoding for logins, encoding for tests. */
+/** FACTS and GROUPS of PROTOCOL.md: decoding for logins, encoding for tests. */
 import { Secret } from '../lib/secret.ts';
-import type { Account, Application, ConfigText, Facts } from '../login/messages.ts';
+import type { Account, Application, ConfigText, Facts, Groups } from '../login/messages.ts';
 import { encodeFrame, type Field, type Frame, FrameError, FrameType } from './frame.ts';
 
 const FLAG_SILENT = 1;
@@ -33,7 +33,9 @@ export function factsFromFrame(frame: Frame): Facts {
     callerUid,
     ...optional('loginUid', frame.optionalNumber('loginUid')),
     ...optional('account', account(frame, 'account', frame.optionalNumber('accountUid'))),
+    ...optional('accountError', frame.optionalText('accountError')),
     ...optional('caller', account(frame, 'caller', callerUid)),
+    ...optional('callerError', frame.optionalText('callerError')),
     ...optional('command', frame.optionalText('command')),
     ...optional('duoUser', frame.optionalText('duoUser')),
     ...optional('envFactor', secret(frame.optionalText('envFactor'))),
@@ -48,13 +50,13 @@ function account(frame: Frame, whose: 'account' | 'caller', uid: number | undefi
   const name = frame.optionalText(`${whose}Name`);
   if (name === undefined) return undefined;
   if (uid === undefined) throw new FrameError(`field ${whose}Uid is missing`);
-  return {
-    name,
-    uid,
-    gecos: frame.optionalText(`${whose}Gecos`) ?? '',
-    groups: frame.texts(`${whose}Group`),
-    ...optional('groupsError', frame.optionalText(`${whose}GroupsError`)),
-  };
+  return { name, uid, gecos: frame.optionalText(`${whose}Gecos`) ?? '' };
+}
+
+/** Decodes GROUPS. */
+export function groupsFromFrame(frame: Frame): Groups {
+  const error = frame.optionalText('groupsError');
+  return error === undefined ? { names: frame.texts('group') } : { error };
 }
 
 function configText(frame: Frame): ConfigText | undefined {
@@ -107,7 +109,9 @@ export function factsToFrame(facts: Facts): Buffer {
   if (facts.account !== undefined) {
     fields.push(['accountUid', facts.account.uid], ...accountFields('account', facts.account));
   }
+  if (facts.accountError !== undefined) fields.push(['accountError', facts.accountError]);
   if (facts.caller !== undefined) fields.push(...accountFields('caller', facts.caller));
+  if (facts.callerError !== undefined) fields.push(['callerError', facts.callerError]);
   if (facts.command !== undefined) fields.push(['command', facts.command]);
   if (facts.config !== undefined) {
     fields.push(['configPath', facts.config.path], ['configText', facts.config.text]);
@@ -120,13 +124,17 @@ export function factsToFrame(facts: Facts): Buffer {
 }
 
 function accountFields(whose: 'account' | 'caller', entry: Account): Field[] {
-  const fields: Field[] = [
+  return [
     [`${whose}Name`, entry.name],
     [`${whose}Gecos`, entry.gecos],
   ];
-  for (const group of entry.groups) fields.push([`${whose}Group`, group]);
-  if (entry.groupsError !== undefined) fields.push([`${whose}GroupsError`, entry.groupsError]);
-  return fields;
+}
+
+/** Encodes GROUPS. */
+export function groupsToFrame(groups: Groups): Buffer {
+  const fields: Field[] =
+    'error' in groups ? [['groupsError', groups.error]] : groups.names.map((name) => ['group', name]);
+  return encodeFrame(FrameType.groups, fields);
 }
 
 function applicationFields(application: Application): Field[] {

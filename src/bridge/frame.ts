@@ -6,9 +6,9 @@
  */
 
 /** The version of PROTOCOL.md. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
-/** The largest `length` of a frame from C, that of FACTS. */
+/** The largest `length` of FACTS and GROUPS. */
 export const MAX_HOST_FRAME = 1_048_576;
 
 /** The largest `length` of any other frame. */
@@ -19,12 +19,14 @@ export const FrameType = {
   facts: 2,
   answer: 3,
   cancel: 4,
+  groups: 5,
   engineHello: 65,
   prompt: 66,
   status: 67,
   log: 68,
   heartbeat: 69,
   verdict: 70,
+  needs: 71,
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
@@ -52,12 +54,12 @@ export const FIELDS = {
   accountName: { tag: 24, kind: 'text' },
   accountUid: { tag: 25, kind: 'number' },
   accountGecos: { tag: 26, kind: 'foreign' },
-  accountGroup: { tag: 27, kind: 'foreign', repeated: true },
-  accountGroupsError: { tag: 28, kind: 'text' },
+  accountError: { tag: 27, kind: 'text' },
+  callerError: { tag: 28, kind: 'text' },
   callerName: { tag: 29, kind: 'text' },
   callerGecos: { tag: 30, kind: 'foreign' },
-  callerGroup: { tag: 31, kind: 'foreign', repeated: true },
-  callerGroupsError: { tag: 32, kind: 'text' },
+  group: { tag: 31, kind: 'foreign', repeated: true },
+  groupsError: { tag: 32, kind: 'text' },
   command: { tag: 33, kind: 'foreign' },
   configPath: { tag: 34, kind: 'text' },
   configText: { tag: 35, kind: 'foreign' },
@@ -76,12 +78,11 @@ export const FIELDS = {
   text: { tag: 48, kind: 'text' },
   failed: { tag: 49, kind: 'number' },
   signal: { tag: 50, kind: 'number' },
-  echo: { tag: 51, kind: 'number' },
+  groupsOf: { tag: 51, kind: 'number' },
   priority: { tag: 52, kind: 'number' },
   channel: { tag: 53, kind: 'number' },
   outcome: { tag: 54, kind: 'number' },
   code: { tag: 55, kind: 'number' },
-  stage: { tag: 56, kind: 'text' },
   error: { tag: 57, kind: 'text' },
   motd: { tag: 58, kind: 'number' },
   loginUid: { tag: 59, kind: 'number' },
@@ -103,12 +104,10 @@ const FACTS_FIELDS: readonly FieldName[] = [
   'accountName',
   'accountUid',
   'accountGecos',
-  'accountGroup',
-  'accountGroupsError',
+  'accountError',
   'callerName',
   'callerGecos',
-  'callerGroup',
-  'callerGroupsError',
+  'callerError',
   'command',
   'configPath',
   'configText',
@@ -131,12 +130,14 @@ const TYPE_FIELDS: Readonly<Record<FrameType, readonly FieldName[]>> = {
   [FrameType.facts]: FACTS_FIELDS,
   [FrameType.answer]: ['answer', 'failed'],
   [FrameType.cancel]: ['signal'],
+  [FrameType.groups]: ['group', 'groupsError'],
   [FrameType.engineHello]: ['version', 'release'],
-  [FrameType.prompt]: ['text', 'echo'],
+  [FrameType.prompt]: ['text'],
   [FrameType.status]: ['text'],
   [FrameType.log]: ['priority', 'text', 'channel'],
   [FrameType.heartbeat]: [],
-  [FrameType.verdict]: ['outcome', 'code', 'stage', 'error', 'motd'],
+  [FrameType.verdict]: ['outcome', 'code', 'error', 'motd'],
+  [FrameType.needs]: ['groupsOf'],
 };
 
 /** A received or outgoing frame does not follow PROTOCOL.md. The message holds no content of the frame. */
@@ -229,7 +230,7 @@ function encodeValue(name: FieldName, value: number | string): Buffer {
 }
 
 function limitOf(type: FrameType): number {
-  return type === FrameType.facts ? MAX_HOST_FRAME : MAX_FRAME;
+  return type === FrameType.facts || type === FrameType.groups ? MAX_HOST_FRAME : MAX_FRAME;
 }
 
 function isFrameType(type: number): type is FrameType {

@@ -12,13 +12,14 @@ import {
   DeadlineError,
   DuoCode,
   type Facts,
-  type Host,
+  type Groups,
   type Login,
+  type LoginContext,
   Outcome,
   Priority,
   type Verdict,
 } from '../login/messages.ts';
-import { factsFromFrame } from './facts.ts';
+import { factsFromFrame, groupsFromFrame } from './facts.ts';
 import {
   encodeFrame,
   type Field,
@@ -29,7 +30,7 @@ import {
   MAX_HOST_FRAME,
   PROTOCOL_VERSION,
 } from './frame.ts';
-import { Heart } from './heart.ts';
+import { Heartbeats } from './heartbeat.ts';
 
 const HEARTBEAT = encodeFrame(FrameType.heartbeat, []);
 
@@ -38,7 +39,7 @@ export interface LinkOptions {
   /** This program's release, for the log of the PAM application. */
   readonly release: string;
   /** Shared by all logins of a process; absent: this login has its own. */
-  readonly heart?: Heart;
+  readonly heartbeats?: Heartbeats;
   /** Milliseconds for FACTS to arrive; absent: no limit. */
   readonly factsWithin?: number;
   /** The longest accepted deadline, in milliseconds; absent: any. */
@@ -72,23 +73,25 @@ export async function serveLogin(
 /** Runs the login. An exception is a defect, and a denial. */
 async function judge(facts: Facts, login: Login, link: Link): Promise<Verdict> {
   try {
-    return await login(facts, link.host);
+    return await login(facts, link.context);
   } catch (error) {
     // An unforeseen error's message could hold anything, so only its kind is logged.
     const kind = error instanceof Error ? error.name : typeof error;
-    const reason = link.host.signal.aborted
+    const reason = link.context.signal.aborted
       ? `cancelled (${kind})`
       : `internal error in the engine (${kind})`;
     const user = cleanText(facts.duoUser ?? facts.user).replaceAll('\n', ' ');
-    link.host.log(Priority.error, `Error in Duo login for '${user}': ${reason}`);
-    return { outcome: Outcome.serviceError, code: DuoCode.libError, stage: 'engine', error: reason };
+    link.context.log(Priority.error, `Error in Duo login for '${user}': ${reason}`);
+    return { outcome: Outcome.serviceError, code: DuoCode.libError, error: reason };
   }
 }
 
 type Waiter<T> = PromiseWithResolvers<T>;
 
+const GROUPS_OF = { account: 1, caller: 2 } as const;
+
 class Link {
-  readonly host: Host;
+  readonly context: LoginContext;
   readonly #socket: Duplex;
   readonly #clock: Clock;
   readonly #abort = new AbortController();
@@ -97,14 +100,27 @@ class Link {
   readonly #stopBeating: () => void;
   #greeted = false;
   #informed = false;
+  #groups: Waiter<Groups> | undefined;
   #answer: Waiter<string> | undefined;
 
   constructor(socket: Duplex, options: LinkOptions) {
-    const { clock, release, heart = new Heart(clock), factsWithin, maxFacts = MAX_HOST_FRAME } = options;
+    const {
+      clock,
+      release,
+      heartbeats = new Heartbeats(clock),
+      factsWithin,
+      maxFacts = MAX_HOST_FRAME,
+    } = options;
     this.#socket = socket;
     this.#clock = clock;
     this.#facts.promise.catch(() => {});
-    this.host = {
+    this.context = {
+      groupsOf: (user) => {
+        this.#groups = this.#waiter();
+        this.#send(FrameType.needs, [['groupsOf', GROUPS_OF[user]]]);
+        return this.#groups.promise;
+      },
+      noGroups: () => this.#send(FrameType.needs, [['groupsOf', 0]]),
       conversation: {
         prompt: (text) => this.#prompt(text),
         status: (text) => this.#send(FrameType.status, [['text', text]]),
@@ -132,7 +148,7 @@ class Link {
       ['version', PROTOCOL_VERSION],
       ['release', release],
     ]);
-    this.#stopBeating = heart.start(() => this.#write(HEARTBEAT));
+    this.#stopBeating = heartbeats.start(() => this.#write(HEARTBEAT));
     if (factsWithin !== undefined) void this.#awaitFacts(factsWithin);
   }
 
@@ -154,7 +170,6 @@ class Link {
     this.#send(FrameType.verdict, [
       ['outcome', verdict.outcome],
       ['code', verdict.code],
-      ['stage', verdict.stage],
       ['error', clip(verdict.error)],
       ...(verdict.motd ? [['motd', 1] as const] : []),
     ]);
@@ -188,6 +203,9 @@ class Link {
     } else if (!this.#informed) {
       this.#facts.resolve(factsFromFrame(frame));
       this.#informed = true;
+    } else if (frame.type === FrameType.groups && this.#groups !== undefined) {
+      this.#groups.resolve(groupsFromFrame(frame));
+      this.#groups = undefined;
     } else if (frame.type === FrameType.answer && this.#answer !== undefined) {
       this.#receiveAnswer(frame, this.#answer);
     } else {
@@ -206,18 +224,20 @@ class Link {
   }
 
   #prompt(text: string): Promise<string> {
-    if (this.#abort.signal.aborted) return Promise.reject(this.#abort.signal.reason);
     if (this.#answer !== undefined) return Promise.reject(new ConversationError('a second prompt at once'));
-    const waiter: Waiter<string> = Promise.withResolvers();
-    this.#answer = waiter;
-    this.#abort.signal.addEventListener('abort', () => waiter.reject(this.#abort.signal.reason), {
-      once: true,
-    });
-    this.#send(FrameType.prompt, [
-      ['text', text],
-      ['echo', 1],
-    ]);
-    return waiter.promise;
+    this.#answer = this.#waiter();
+    this.#send(FrameType.prompt, [['text', text]]);
+    return this.#answer.promise;
+  }
+
+  /** Rejects when the login is cancelled or its time has ended. */
+  #waiter<T>(): Waiter<T> {
+    const waiter: Waiter<T> = Promise.withResolvers();
+    const { signal } = this.#abort;
+    const abort = () => waiter.reject(signal.reason);
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+    return waiter;
   }
 
   #cancel(reason: string): void {

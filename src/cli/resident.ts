@@ -92,7 +92,8 @@ export async function runResident(options: ResidentArguments): Promise<void> {
     log,
     ...files,
     hostName: unix.canonicalHostName(),
-    accountOf: (uid) => unix.accountById(uid),
+    accountOf: (uid) => unix.userById(uid),
+    groupsOf: (uid) => unix.groupsOf(uid),
   });
   listener.on('connection', (socket) => {
     const uid = peerOf(unix, socket);

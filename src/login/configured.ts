@@ -7,7 +7,7 @@ import { DuoError } from '../duo/errors.ts';
 import { isLocalCaller, NOT_FOR_LOCAL_CALLERS } from '../policy/caller.ts';
 import { isMute } from '../policy/flags.ts';
 import { ALL_NEGATED, allNegated, needsFactor } from '../policy/groups.ts';
-import { whoAuthenticates } from '../policy/identity.ts';
+import { unreadableAccount, whoAuthenticates } from '../policy/identity.ts';
 import { originOf, REPLACED_BY_LOCAL_ADDRESS } from '../policy/origin.ts';
 import { failmodeRuling, failureRuling, lateSentence, type Ruling } from '../policy/outcome.ts';
 import { sentence } from '../policy/sentence.ts';
@@ -15,11 +15,10 @@ import {
   Channel,
   DuoCode,
   type Facts,
-  type Host,
   type Login,
+  type LoginContext,
   Outcome,
   Priority,
-  type Stage,
   type Verdict,
 } from './messages.ts';
 import { type Attempt, type LoginEnd, type LoginPlan, runLogin } from './run-login.ts';
@@ -53,6 +52,8 @@ export interface ProgramProfile {
   readonly program: ConfigSource['program'];
   /** The Duo user name that the caller gave; undefined: derived from the account. */
   readonly duoUser: (facts: Facts) => string | undefined;
+  /** The command that a push shows. */
+  readonly command: (facts: Facts) => string | undefined;
   /** How an attempt gets its factor. Attempts count from 0. */
   readonly attempt: (facts: Facts, config: Config, number: number) => Attempt;
   /** Which user name `Failed Duo login` shows first. */
@@ -79,7 +80,7 @@ const DENIAL = failureRuling('ERR_DUO_LOCAL', false, 'secure');
 
 /** Creates the login function for the bridge. */
 export function configuredLogin(profile: ProgramProfile, tools: LoginTools): Login {
-  return (facts, host) => new ConfiguredLogin(facts, host, profile, tools).run();
+  return (facts, context) => new ConfiguredLogin(facts, context, profile, tools).run();
 }
 
 /** The account that authenticates, and the user that Duo is asked about. */
@@ -90,16 +91,16 @@ interface Names {
 
 class ConfiguredLogin {
   readonly #facts: Facts;
-  readonly #host: Host;
+  readonly #context: LoginContext;
   readonly #profile: ProgramProfile;
   readonly #tools: LoginTools;
   /** For the log. */
   #names: Names;
   #from: string | undefined;
 
-  constructor(facts: Facts, host: Host, profile: ProgramProfile, tools: LoginTools) {
+  constructor(facts: Facts, context: LoginContext, profile: ProgramProfile, tools: LoginTools) {
     this.#facts = facts;
-    this.#host = host;
+    this.#context = context;
     this.#profile = profile;
     this.#tools = tools;
     this.#names = { os: facts.user, duo: profile.duoUser(facts) ?? facts.user };
@@ -108,24 +109,24 @@ class ConfiguredLogin {
 
   async run(): Promise<Verdict> {
     const { config } = this.#facts;
-    if (config === undefined) {
-      return this.#deniedByConfig(DuoCode.libError, 'the host brought no configuration');
-    }
+    const unreadable = unreadableAccount(this.#facts);
+    if (unreadable !== undefined) return this.#denied(DuoCode.libError, unreadable);
+    if (config === undefined) return this.#denied(DuoCode.libError, 'the host brought no configuration');
     const parsed = parseConfig(config.text, { path: config.path, program: this.#profile.program });
     this.#notices(parsed.notices);
     if (!parsed.ok) {
       const error = `the configuration in ${config.path} can't be used`;
-      if (parsed.denies) return this.#deniedByConfig(DuoCode.clientError, error);
-      return this.#rule(failmodeRuling(parsed.failmode, DuoCode.clientError), 'config', error);
+      if (parsed.denies) return this.#denied(DuoCode.clientError, error);
+      return this.#rule(failmodeRuling(parsed.failmode, DuoCode.clientError), error);
     }
     const verdict = await this.#withConfig(parsed.config);
     const motd = verdict.outcome === Outcome.pass && this.#profile.motd(parsed.config);
     return motd ? { ...verdict, motd } : verdict;
   }
 
-  #deniedByConfig(code: DuoCode, error: string): Verdict {
+  #denied(code: DuoCode, error: string): Verdict {
     this.#log(Priority.error, 'Error in Duo login', error);
-    return { outcome: Outcome.serviceError, code, stage: 'config', error };
+    return { outcome: Outcome.serviceError, code, error };
   }
 
   async #withConfig(config: Config): Promise<Verdict> {
@@ -133,29 +134,34 @@ class ConfiguredLogin {
     if (identity.kind === 'unknown') {
       const error = `there is no passwd entry for ${identity.name}`;
       this.#log(Priority.error, 'Error in Duo login', error);
-      return { outcome: Outcome.userUnknown, code: DuoCode.clientError, stage: 'policy', error };
+      return { outcome: Outcome.userUnknown, code: DuoCode.clientError, error };
     }
     const { account } = identity;
     const duoUser = this.#profile.duoUser(this.#facts);
     this.#names = { os: account.name, duo: duoUser ?? identity.duoUser };
-    if (allNegated(config.groups)) this.#host.log(Priority.warning, ALL_NEGATED);
+    if (allNegated(config.groups)) this.#context.log(Priority.warning, ALL_NEGATED);
     if (config.groups.length > 0) {
-      if (account.groupsError !== undefined) {
-        const error = `Couldn't get groups for '${account.name}': ${account.groupsError}`;
-        this.#host.log(Priority.error, sentence(error));
-        return { outcome: Outcome.serviceError, code: DuoCode.libError, stage: 'policy', error };
+      const groups = await this.#context.groupsOf(identity.is);
+      // The name service's time counts for the login, and must not look like Duo's absence.
+      this.#context.signal.throwIfAborted();
+      if ('error' in groups) {
+        const error = `Couldn't get groups for '${account.name}': ${groups.error}`;
+        this.#context.log(Priority.error, sentence(error));
+        return { outcome: Outcome.serviceError, code: DuoCode.libError, error };
       }
-      if (!needsFactor(account.groups, config.groups)) {
-        this.#host.log(
+      if (!needsFactor(groups.names, config.groups)) {
+        this.#context.log(
           Priority.info,
           sentence(`User ${account.name} bypassed Duo 2FA due to user's UNIX group`),
         );
-        return { outcome: Outcome.pass, code: DuoCode.ok, stage: 'policy', error: '' };
+        return { outcome: Outcome.pass, code: DuoCode.ok, error: '' };
       }
+    } else {
+      this.#context.noGroups();
     }
     // With a Duo user name from the caller, the GECOS name does not matter.
     if (duoUser === undefined) this.#notices(identity.notices);
-    if (config.noverify) this.#host.log(Priority.warning, NOVERIFY);
+    if (config.noverify) this.#context.log(Priority.warning, NOVERIFY);
     return this.#withDuo(config);
   }
 
@@ -164,16 +170,16 @@ class ConfiguredLogin {
     try {
       const mute = isMute(this.#facts);
       const notify = (text: string) => {
-        if (!mute) this.#host.conversation.status(text);
+        if (!mute) this.#context.conversation.status(text);
       };
       duo = await this.#tools.openDuo(config, notify, this.#profile.program);
     } catch (error) {
       if (!(error instanceof DuoError)) throw error;
-      return this.#rule(failureRuling(error.code, false, config.failmode), 'config', error.message);
+      return this.#rule(failureRuling(error.code, false, config.failmode), error.message);
     }
     try {
       const plan = await this.#plan(config);
-      return this.#judge(await runLogin(duo, plan, this.#host.conversation, this.#host.signal), config);
+      return this.#judge(await runLogin(duo, plan, this.#context.conversation, this.#context.signal), config);
     } finally {
       duo.close();
     }
@@ -190,7 +196,7 @@ class ConfiguredLogin {
       clientIp: ipaddr,
       localAddress,
       hostname: this.#facts.hostName,
-      command: config.pushinfo ? this.#facts.command : undefined,
+      command: config.pushinfo ? this.#profile.command(this.#facts) : undefined,
       failmode: config.failmode === 'safe' ? 'open' : 'closed',
       verifiedPush: config.verifiedPush && !mute,
       shows: !mute,
@@ -201,19 +207,14 @@ class ConfiguredLogin {
   }
 
   #judge(end: LoginEnd, config: Config): Verdict {
-    const { stage } = end;
     switch (end.kind) {
       // A user who does not answer in time is not evidence that Duo is unreachable.
       case 'late':
-        return this.#rule(DENIAL, 'engine', lateSentence(stage));
+        return this.#rule(DENIAL, lateSentence(end.stage));
       case 'error':
-        return this.#rule(
-          failureRuling(end.error.code, end.asked, config.failmode),
-          stage,
-          end.error.message,
-        );
+        return this.#rule(failureRuling(end.error.code, end.asked, config.failmode), end.error.message);
       case 'failed':
-        return { outcome: Outcome.maxTries, code: codeOfResult(end), stage, error: end.message };
+        return { outcome: Outcome.maxTries, code: codeOfResult(end), error: end.message };
       default: {
         const { outcome, priority, message, reason } = ENDS[end.kind];
         const error = reason ? end.message : undefined;
@@ -221,31 +222,30 @@ class ConfiguredLogin {
         return {
           outcome,
           code: codeOfResult(end),
-          stage,
           error: outcome === Outcome.pass ? '' : end.message,
         };
       }
     }
   }
 
-  #rule(ruling: Ruling, stage: Stage, error: string): Verdict {
+  #rule(ruling: Ruling, error: string): Verdict {
     if (ruling.outcome === Outcome.pass && this.#tools.engine === 'private' && isLocalCaller(this.#facts)) {
-      return this.#rule(DENIAL, stage, `${error}; ${NOT_FOR_LOCAL_CALLERS}`);
+      return this.#rule(DENIAL, `${error}; ${NOT_FOR_LOCAL_CALLERS}`);
     }
     this.#log(ruling.priority, ruling.message, error);
-    return { outcome: ruling.outcome, code: ruling.code, stage, error };
+    return { outcome: ruling.outcome, code: ruling.code, error };
   }
 
   #log(priority: Priority, message: string, error?: string, first: keyof Names = 'duo'): void {
     const { os, duo } = this.#names;
     const [user, other] = first === 'duo' ? [duo, `account '${os}'`] : [os, `Duo user '${duo}'`];
     const line = sentence(message, { user, host: this.#from, error });
-    this.#host.log(priority, os === duo ? line : sentence(`${line} (${other})`));
+    this.#context.log(priority, os === duo ? line : sentence(`${line} (${other})`));
   }
 
   #notices(notices: readonly Notice[]): void {
     for (const { priority, text, channel } of notices) {
-      this.#host.log(priority, channel === Channel.log ? sentence(text) : text, channel);
+      this.#context.log(priority, channel === Channel.log ? sentence(text) : text, channel);
     }
   }
 }

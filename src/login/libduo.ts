@@ -7,15 +7,7 @@ import { parseHost } from '../duo/host.ts';
 import { authoritiesIn } from '../duo/trust.ts';
 import { cleanText } from '../lib/text.ts';
 import { lateSentence } from '../policy/outcome.ts';
-import {
-  type Application,
-  DuoCode,
-  type Facts,
-  type Login,
-  Outcome,
-  type Stage,
-  type Verdict,
-} from './messages.ts';
+import { type Application, DuoCode, type Facts, type Login, Outcome, type Verdict } from './messages.ts';
 import type { DuoSettings, Product } from './open-duo.ts';
 import { type LoginEnd, type LoginPlan, runLogin } from './run-login.ts';
 
@@ -43,28 +35,29 @@ const MAX_PRODUCT = 128;
  * Creates the login function for the bridge. There is no failmode and no log: the program gets the code and duo_geterr.
  */
 export function libduoLogin(tools: LibduoTools): Login {
-  return async (facts, host) => {
+  return async (facts, context) => {
+    context.noGroups();
     const { application } = facts;
     if (application === undefined) {
-      return verdict(DuoCode.libError, 'config', 'the program named no Duo application');
+      return verdict(DuoCode.libError, 'the program named no Duo application');
     }
     const place = parseHost(application.host);
     if (place === undefined || place.host === '') {
-      return verdict(DuoCode.clientError, 'config', `Invalid host: '${cleanText(application.host)}'`);
+      return verdict(DuoCode.clientError, `Invalid host: '${cleanText(application.host)}'`);
     }
     let duo: DuoApi;
     try {
       const program = { product: facts.service.replace(/[^ -~]/g, '?').slice(0, MAX_PRODUCT) };
-      duo = await tools.openDuo(settingsOf(application, place), host.conversation.status, program);
+      duo = await tools.openDuo(settingsOf(application, place), context.conversation.status, program);
     } catch (error) {
       if (!(error instanceof DuoError)) throw error;
-      return verdict(codeOfError(error.code), 'config', error.message);
+      return verdict(codeOfError(error.code), error.message);
     }
     try {
       const plan = planOf(facts, application, await tools.localAddress());
-      const { prompt, status } = host.conversation;
+      const { prompt, status } = context.conversation;
       const conversation = facts.noConversation ? { status } : { prompt, status };
-      return verdictOf(await runLogin(duo, plan, conversation, host.signal));
+      return verdictOf(await runLogin(duo, plan, conversation, context.signal));
     } finally {
       duo.close();
     }
@@ -114,18 +107,17 @@ function planOf(
 }
 
 function verdictOf(end: LoginEnd): Verdict {
-  const { kind, stage, asked } = end;
-  switch (kind) {
+  switch (end.kind) {
     // The end of the login's time must not look like Duo's absence, for which a program may let people in.
     case 'late':
-      return verdict(asked ? DuoCode.fail : DuoCode.libError, 'engine', lateSentence(stage));
+      return verdict(end.asked ? DuoCode.fail : DuoCode.libError, lateSentence(end.stage));
     case 'allowed':
     case 'skipped':
-      return verdict(codeOfResult(end), stage, '');
+      return verdict(codeOfResult(end), '');
     case 'error':
-      return verdict(codeOfResult(end), stage, end.error.message);
+      return verdict(codeOfResult(end), end.error.message);
     default:
-      return verdict(codeOfResult(end), stage, end.message);
+      return verdict(codeOfResult(end), end.message);
   }
 }
 
@@ -139,6 +131,6 @@ const OUTCOMES: Readonly<Record<DuoCode, Outcome>> = {
   [DuoCode.serverError]: Outcome.serviceError,
 };
 
-function verdict(code: DuoCode, stage: Stage, error: string): Verdict {
-  return { outcome: OUTCOMES[code], code, stage, error };
+function verdict(code: DuoCode, error: string): Verdict {
+  return { outcome: OUTCOMES[code], code, error };
 }

@@ -9,6 +9,7 @@ import type { Attempt } from './run-login.ts';
 const profile: ProgramProfile = {
   program: 'login_duo',
   duoUser: ({ duoUser }) => duoUser,
+  command: ({ command }) => command,
   attempt,
   failedName: 'duo',
   motd: ({ motd }) => motd,

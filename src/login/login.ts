@@ -13,5 +13,5 @@ export function loginFor(tools: LoginTools & LibduoTools): Login {
     login_duo: loginDuoLogin(tools),
     libduo: libduoLogin(tools),
   };
-  return (facts, host) => logins[facts.program](facts, host);
+  return (facts, context) => logins[facts.program](facts, context);
 }

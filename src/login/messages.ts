@@ -24,18 +24,15 @@ export const Outcome = {
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
-/** Where the login ended. */
-export type Stage = 'config' | 'policy' | 'ping' | 'preauth' | 'prompt' | 'auth' | 'auth_status' | 'engine';
-
-/** A passwd entry with its groups. */
+/** A passwd entry. */
 export interface Account {
   readonly name: string;
   readonly uid: number;
   readonly gecos: string;
-  readonly groups: readonly string[];
-  /** Why the groups could not be read; absent when they were. */
-  readonly groupsError?: string;
 }
+
+/** The names of a user's groups, or why they could not be read. */
+export type Groups = { readonly names: readonly string[] } | { readonly error: string };
 
 /** A configuration file, as C read it. */
 export interface ConfigText {
@@ -85,8 +82,13 @@ export interface Facts {
   readonly loginUid?: number;
   /** The passwd entry of `user`; absent when there is none. */
   readonly account?: Account;
+  /** Why the passwd entry of `user` could not be read. */
+  readonly accountError?: string;
   /** The passwd entry of `callerUid`; absent when there is none. */
   readonly caller?: Account;
+  /** Why the passwd entry of `callerUid` could not be read. */
+  readonly callerError?: string;
+  /** SUDO_COMMAND of a PAM application's environment, or the command of login_duo or libduo. */
   readonly command?: string;
   /** The Duo user name, if the caller may choose it. */
   readonly duoUser?: string;
@@ -104,7 +106,6 @@ export interface Facts {
 export interface Verdict {
   readonly outcome: Outcome;
   readonly code: DuoCode;
-  readonly stage: Stage;
   /** The reason, for duo_geterr; may be empty. Holds no secret. */
   readonly error: string;
   /** Whether to show the message of the day. */
@@ -137,8 +138,12 @@ export class DeadlineError extends Error {
 /** Writes one log line. */
 export type Log = (priority: Priority, text: string, channel?: Channel) => void;
 
-/** What a login can use: conversation, log, cancellation. */
-export interface Host {
+/** What a login can use: groups, conversation, log, cancellation. */
+export interface LoginContext {
+  /** Looks up the groups of a user of the facts. Called once, before the conversation begins and Duo is asked. */
+  readonly groupsOf: (user: 'account' | 'caller') => Promise<Groups>;
+  /** The same, for a login that needs no groups. */
+  readonly noGroups: () => void;
   readonly conversation: Conversation;
   readonly log: Log;
   /** Aborted with CancelledError or DeadlineError. */
@@ -146,4 +151,4 @@ export interface Host {
 }
 
 /** One login, from its facts to its verdict. */
-export type Login = (facts: Facts, host: Host) => Promise<Verdict>;
+export type Login = (facts: Facts, context: LoginContext) => Promise<Verdict>;

@@ -8,6 +8,8 @@ const profile: ProgramProfile = {
   program: 'pam',
   // PAM determines the account. The caller cannot choose a Duo user name.
   duoUser: () => undefined,
+  // Other PAM applications may have SUDO_COMMAND from their caller.
+  command: ({ service, command }) => (service === 'sudo' || service === 'sudo-i' ? command : undefined),
   attempt: (facts, config) => ({ flags: flagsOf(facts, config) }),
   failedName: 'os',
   motd: () => false,

@@ -7,6 +7,8 @@ import { type SentenceParts, sentence } from './sentence.ts';
 export type Identity =
   | {
       readonly kind: 'known';
+      /** Which of the facts' users the account is. */
+      readonly is: 'account' | 'caller';
       readonly account: Account;
       readonly duoUser: string;
       readonly notices: readonly Notice[];
@@ -18,13 +20,18 @@ const ROOT_UID = 0;
 
 /** The account that authenticates: for `su` to root the caller, otherwise the target account. */
 export function whoAuthenticates(facts: Facts, config: Config): Identity {
-  const callerAsked = isSu(facts.service) && facts.account?.uid === ROOT_UID;
-  const account = callerAsked ? facts.caller : facts.account;
+  const is = isSu(facts.service) && facts.account?.uid === ROOT_UID ? 'caller' : 'account';
+  const account = facts[is];
   if (account === undefined) {
-    return { kind: 'unknown', name: callerAsked ? `uid ${facts.callerUid}` : facts.user };
+    return { kind: 'unknown', name: is === 'caller' ? `uid ${facts.callerUid}` : facts.user };
   }
   const { name, notices } = duoName(account, config);
-  return { kind: 'known', account, duoUser: name, notices };
+  return { kind: 'known', is, account, duoUser: name, notices };
+}
+
+/** Why the passwd entry of a user who may have to authenticate could not be read; undefined when it was. */
+export function unreadableAccount(facts: Facts): string | undefined {
+  return facts.accountError ?? (isSu(facts.service) ? facts.callerError : undefined);
 }
 
 function isSu(service: string): boolean {

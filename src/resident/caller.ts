@@ -11,7 +11,7 @@ export interface CallerOptions {
   /** The configuration for users who cannot read it; undefined: none. */
   readonly config: ConfigText | undefined;
   readonly hostName: string;
-  /** The passwd entry of a uid, with its groups. */
+  /** The passwd entry of a uid. */
   readonly accountOf: (uid: number) => Promise<Account | undefined>;
 }
 
@@ -33,7 +33,14 @@ export async function judgeFacts(facts: Facts, uid: number, options: CallerOptio
     return no(`service '${facts.service}' is not among unprivileged_services of resident.conf`);
   }
   if (config === undefined) return no('the resident engine was given no configuration for users');
-  const account = await options.accountOf(uid);
+  let account: Account | undefined;
+  try {
+    account = await options.accountOf(uid);
+  } catch (error) {
+    return no(
+      `the passwd entry of uid ${uid} can't be read: ${error instanceof Error ? error.message : error}`,
+    );
+  }
   if (account === undefined) return no(`there is no passwd entry for uid ${uid}`);
   if (facts.user !== account.name) return no(`${account.name} (uid ${uid}) can authenticate only itself`);
   return {

@@ -1,10 +1,10 @@
 /** Many logins in one process. Each connection is one login with its own state, deadline and cancellation. */
 import type { Duplex } from 'node:stream';
-import { limitFunction } from 'p-limit';
-import { Heart } from '../bridge/heart.ts';
+import pLimit from 'p-limit';
+import { Heartbeats } from '../bridge/heartbeat.ts';
 import { serveLogin } from '../bridge/link.ts';
 import type { Clock } from '../lib/clock.ts';
-import { DuoCode, type Login, Outcome, Priority, type Verdict } from '../login/messages.ts';
+import { DuoCode, type Groups, type Login, Outcome, Priority, type Verdict } from '../login/messages.ts';
 import { sentence } from '../policy/sentence.ts';
 import { type CallerOptions, judgeFacts } from './caller.ts';
 import { Limits } from './limits.ts';
@@ -15,13 +15,12 @@ export const LEAVE_MS = 5000;
 /** The longest login, in milliseconds, whatever its deadline says. */
 export const LOGIN_MS = 120_000;
 /**
- * The number of concurrent look-ups of users' passwd entries. Each takes one of libuv's threads for as long as the name
+ * The number of concurrent look-ups of users' passwd entries and groups. Each takes one of libuv's threads for as long as the name
  * service needs, and root's logins need those for Duo's address.
  */
 export const MAX_LOOKUPS = 2;
 /**
- * The longest FACTS of a user, in bytes: several thousand groups. Root's may have the protocol's limit, which takes
- * half a second to read.
+ * The longest FACTS of a user, in bytes. Root's may have the protocol's limit, which takes half a second to read.
  */
 export const MAX_FACTS = 131_072;
 /**
@@ -37,6 +36,8 @@ export interface ServerOptions extends CallerOptions {
   readonly login: Login;
   readonly clock: Clock;
   readonly release: string;
+  /** The groups of a uid. */
+  readonly groupsOf: (uid: number) => Promise<Groups>;
   /** The engine's own log: one line, without secrets. */
   readonly log: (priority: Priority, text: string) => void;
 }
@@ -44,7 +45,7 @@ export interface ServerOptions extends CallerOptions {
 export class ResidentServer {
   #options: ServerOptions;
   readonly #limits: Limits;
-  readonly #heart: Heart;
+  readonly #heartbeats: Heartbeats;
   readonly #connections = new Set<Promise<void>>();
   /** The users in the log, and when. */
   readonly #complaints = new Map<number, number>();
@@ -53,9 +54,14 @@ export class ResidentServer {
   #idleSince: number;
 
   constructor(options: ServerOptions) {
-    this.#options = { ...options, accountOf: limitFunction(options.accountOf, { concurrency: MAX_LOOKUPS }) };
+    const limit = pLimit(MAX_LOOKUPS);
+    this.#options = {
+      ...options,
+      accountOf: (uid) => limit(options.accountOf, uid),
+      groupsOf: (uid) => limit(options.groupsOf, uid),
+    };
     this.#limits = new Limits(options.clock);
-    this.#heart = new Heart(options.clock);
+    this.#heartbeats = new Heartbeats(options.clock);
     this.#idleSince = options.clock.monotonic();
   }
 
@@ -116,7 +122,7 @@ export class ResidentServer {
     await serveLogin(socket, login, {
       clock,
       release,
-      heart: this.#heart,
+      heartbeats: this.#heartbeats,
       factsWithin: FACTS_MS,
       maxDeadline: LOGIN_MS,
       ...(uid === 0 ? {} : { maxFacts: MAX_FACTS }),
@@ -140,20 +146,25 @@ export class ResidentServer {
   }
 
   #login(uid: number): Login {
-    return async (facts, host) => {
+    return async (facts, context) => {
       const judged = await judgeFacts(facts, uid, this.#options);
-      if (!judged.ok) return this.#refusal(uid, judged.error)(facts, host);
+      if (!judged.ok) return this.#refusal(uid, judged.error)(facts, context);
       // The name service's time counts for the login, and must not look like Duo's absence.
-      host.signal.throwIfAborted();
-      return this.#options.login(judged.facts, host);
+      context.signal.throwIfAborted();
+      // Users other than root could send any groups.
+      const groupsOf = () => {
+        context.noGroups();
+        return this.#options.groupsOf(uid);
+      };
+      return this.#options.login(judged.facts, uid === 0 ? context : { ...context, groupsOf });
     };
   }
 
   #refusal(uid: number, error: string): Login {
-    return async ({ user, service }, host): Promise<Verdict> => {
+    return async ({ user, service }, context): Promise<Verdict> => {
       this.#complain(uid, sentence(`uid ${uid}, service ${service} is refused: ${error}`));
-      host.log(Priority.error, sentence('Error in Duo login', { user, error }));
-      return { outcome: Outcome.serviceError, code: DuoCode.libError, stage: 'engine', error };
+      context.log(Priority.error, sentence('Error in Duo login', { user, error }));
+      return { outcome: Outcome.serviceError, code: DuoCode.libError, error };
     };
   }
 }

@@ -1,9 +1,9 @@
 import { inspect } from 'node:util';
 import test from 'ava';
-import { factsFromFrame, factsToFrame } from '../../src/bridge/facts.ts';
+import { factsFromFrame, factsToFrame, groupsFromFrame, groupsToFrame } from '../../src/bridge/facts.ts';
 import { decodeFrame, encodeFrame, type Field, FrameError, FrameType } from '../../src/bridge/frame.ts';
 import { Secret } from '../../src/lib/secret.ts';
-import type { Application, Facts } from '../../src/login/messages.ts';
+import type { Application, Facts, Groups } from '../../src/login/messages.ts';
 import { ALICE, configOf, factsOf, ROOT } from '../lib/facts.ts';
 
 const { account: _account, caller: _caller, config: _config, ...least } = factsOf();
@@ -49,14 +49,11 @@ const whole: Readonly<Record<string, Facts>> = {
     silent: true,
     noConversation: true,
     callerUid: 0xffff_ffff,
-    caller: { ...ROOT, uid: 0xffff_ffff, groups: [], groupsError: 'Connection refused' },
+    caller: { ...ROOT, uid: 0xffff_ffff },
   }),
   'a silent host': factsOf({ silent: true }),
   'a host without a conversation': factsOf({ noConversation: true }),
   'facts that are empty are not absent': factsOf({ rhost: '', tty: '', ruser: '', loginUid: 0, command: '' }),
-  'many groups': factsOf({
-    account: { ...ALICE, groups: Array.from({ length: 3000 }, (_, i) => `group-${i}`) },
-  }),
 };
 for (const [name, facts] of Object.entries(whole)) {
   test(`they arrive as they were sent: ${name}`, (t) => {
@@ -66,6 +63,23 @@ for (const [name, facts] of Object.entries(whole)) {
     t.is(received.application?.httpProxy?.reveal(), facts.application?.httpProxy?.reveal());
     t.is(received.envFactor?.reveal(), facts.envFactor?.reveal());
     t.notRegex(inspect({ ...received, config: undefined }, { depth: null }), /never-to-be-seen|u:p@|push1/);
+  });
+}
+
+test('users whose passwd entries could not be read', (t) => {
+  const { account: _account, caller: _caller, ...rest } = factsOf();
+  const facts: Facts = { ...rest, accountError: 'out of memory', callerError: 'Input/output error' };
+  t.deepEqual(factsFromFrame(decodeFrame(factsToFrame(facts).subarray(4))), facts);
+});
+
+const groups: Readonly<Record<string, Groups>> = {
+  none: { names: [] },
+  many: { names: Array.from({ length: 3000 }, (_, i) => `group-${i}`) },
+  'an error': { error: 'Connection refused' },
+};
+for (const [name, sent] of Object.entries(groups)) {
+  test(`GROUPS arrive as they were sent: ${name}`, (t) => {
+    t.deepEqual(groupsFromFrame(decodeFrame(groupsToFrame(sent).subarray(4))), sent);
   });
 }
 

@@ -53,7 +53,6 @@ test('one changed byte of a frame is never a crash', (t) => {
   const fields: Field[] = [
     ['outcome', 3],
     ['code', 2],
-    ['stage', 'auth'],
     ['error', 'no'],
   ];
   const verdict = encodeFrame(FrameType.verdict, fields).subarray(4);
@@ -168,10 +167,10 @@ test('what comes byte by byte is not kept byte by byte', async (t) => {
 test('an absent field is missing where it is needed, and absent where it is not', (t) => {
   const frame = decodeFrame(Buffer.of(FrameType.verdict));
   t.throws(() => frame.number('outcome'), { instanceOf: FrameError, message: 'field outcome is missing' });
-  t.throws(() => frame.text('stage'), { instanceOf: FrameError, message: 'field stage is missing' });
+  t.throws(() => frame.text('error'), { instanceOf: FrameError, message: 'field error is missing' });
   t.is(frame.optionalNumber('outcome'), undefined);
-  t.is(frame.optionalText('stage'), undefined);
-  t.deepEqual(frame.texts('stage'), []);
+  t.is(frame.optionalText('error'), undefined);
+  t.deepEqual(frame.texts('error'), []);
 });
 
 for (const [name, { tag, kind }] of Object.entries(FIELDS)) {

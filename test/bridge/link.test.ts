@@ -1,7 +1,7 @@
 /** The engine's end of the bridge, told frame by frame what a host says. */
 import { type Duplex, duplexPair } from 'node:stream';
 import test from 'ava';
-import { factsToFrame } from '../../src/bridge/facts.ts';
+import { factsToFrame, groupsToFrame } from '../../src/bridge/facts.ts';
 import {
   encodeFrame,
   type Field,
@@ -18,8 +18,8 @@ import {
   ConversationError,
   DeadlineError,
   DuoCode,
-  type Host,
   type Login,
+  type LoginContext,
   Outcome,
   Priority,
   type Verdict,
@@ -27,7 +27,7 @@ import {
 import { factsOf } from '../lib/facts.ts';
 import { FakeClock, settle } from '../lib/fake-clock.ts';
 
-const PASS: Verdict = { outcome: Outcome.pass, code: DuoCode.ok, stage: 'auth', error: '' };
+const PASS: Verdict = { outcome: Outcome.pass, code: DuoCode.ok, error: '' };
 const HELLO = encodeFrame(FrameType.hostHello, [
   ['version', PROTOCOL_VERSION],
   ['release', '1.2.3'],
@@ -90,9 +90,9 @@ function waiting() {
 
 /** A login that does this with its host and then passes. */
 const doing =
-  (what: (host: Host) => unknown): Login =>
-  async (_facts, host) => {
-    await what(host);
+  (what: (context: LoginContext) => unknown): Login =>
+  async (_facts, context) => {
+    await what(context);
     return PASS;
   };
 
@@ -109,7 +109,6 @@ test('one login: HELLO, a prompt, a status, a line for the log, the verdict, and
   t.deepEqual(host.heard, ['engineHello', 'prompt Passcode: ']);
   t.is(host.frames[0]?.number('version'), PROTOCOL_VERSION);
   t.is(host.frames[0]?.text('release'), '9.9.9');
-  t.is(host.frames[1]?.number('echo'), 1);
   host.say(answer('123456'));
   t.deepEqual(await host.served, PASS);
   await host.closed;
@@ -119,7 +118,6 @@ test('one login: HELLO, a prompt, a status, a line for the log, the verdict, and
   const verdict = host.frames[4];
   t.is(verdict?.number('outcome'), 1);
   t.is(verdict?.number('code'), 0);
-  t.is(verdict?.text('stage'), 'auth');
   t.is(verdict?.text('error'), '');
   t.is(host.clock.sleeping, 0, 'no timer is left');
 });
@@ -184,6 +182,7 @@ const endings: Readonly<Record<string, (host: FakeHost) => void>> = {
   'FACTS a second time': (host) => host.say(FACTS),
   'HELLO a second time': (host) => host.say(HELLO),
   'an answer to nothing': (host) => host.say(answer('1')),
+  'GROUPS that were not asked for': (host) => host.say(groupsToFrame({ names: ['staff'] })),
   'bytes that are no frame': (host) => host.say(Buffer.from('0000000000')),
   'a length beyond all limits': (host) => host.say(Buffer.of(0xff, 0xff, 0xff, 0xff)),
 };
@@ -278,6 +277,46 @@ test('there is one prompt at a time, and one answer to it', async (t) => {
   t.is(await host.served, undefined);
 });
 
+for (const [user, number] of [
+  ['account', 1],
+  ['caller', 2],
+] as const) {
+  test(`a login gets the groups of the ${user}, once`, async (t) => {
+    const sent = { names: ['alice', 'staff'] };
+    const { told, login } = waiting();
+    const host = new FakeHost(async (facts, context) => {
+      t.deepEqual(await context.groupsOf(user), sent);
+      return login(facts, context);
+    });
+    host.say(HELLO, FACTS);
+    await settle();
+    t.is(host.frames[1]?.type, FrameType.needs);
+    t.is(host.frames[1]?.number('groupsOf'), number);
+    host.say(groupsToFrame(sent));
+    await settle();
+    host.say(groupsToFrame(sent));
+    t.true((await told) instanceof CancelledError);
+  });
+}
+
+test('a login that needs no groups says so', async (t) => {
+  const host = new FakeHost(doing((context) => context.noGroups()));
+  host.say(HELLO, FACTS);
+  await host.served;
+  await host.closed;
+  t.deepEqual(host.heard, ['engineHello', 'needs', 'verdict']);
+  t.is(host.frames[1]?.number('groupsOf'), 0);
+});
+
+test('the time of a login ends while it waits for groups', async (t) => {
+  const host = new FakeHost(
+    doing((context) => t.throwsAsync(context.groupsOf('account'), { instanceOf: DeadlineError })),
+  );
+  host.say(HELLO, FACTS);
+  await host.clock.advance(105_000);
+  t.deepEqual(await host.served, PASS);
+});
+
 test('an empty answer is an answer', async (t) => {
   const host = new FakeHost(doing(async ({ conversation }) => t.is(await conversation.prompt('? '), '')));
   host.say(HELLO, FACTS);
@@ -290,7 +329,6 @@ test('when the time is over the login hears it, and its verdict is still told', 
   const late: Verdict = {
     outcome: Outcome.serviceError,
     code: DuoCode.connError,
-    stage: 'engine',
     error: 'late',
   };
   const host = new FakeHost(async (_facts, { conversation, signal }) => {
@@ -338,7 +376,6 @@ for (const [name, thrown, reason] of failures) {
     const expected = {
       outcome: Outcome.serviceError,
       code: DuoCode.libError,
-      stage: 'engine',
       error: reason,
     };
     t.deepEqual(await host.served, expected as Verdict);

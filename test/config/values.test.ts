@@ -35,7 +35,7 @@ async function outcome({ lines, whole }: Row): Promise<string[]> {
   );
   if (!result.ok) return [...said, result.denies || result.failmode === 'secure' ? 'denied' : 'let in'];
   const { config } = result;
-  if (!needsFactor(ROOT.groups, config.groups)) return [...said, 'let in'];
+  if (!needsFactor(['root'], config.groups)) return [...said, 'let in'];
   try {
     await loadTrust(config);
   } catch (error) {

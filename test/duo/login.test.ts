@@ -36,7 +36,7 @@ async function tell(
   mute = false,
 ): Promise<LoginResult> {
   const story = new Story(steps);
-  const { conversation, signal } = story.host;
+  const { conversation, signal } = story.context;
   const whole = {
     username: 'alice',
     failmode: 'closed',

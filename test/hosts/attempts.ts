@@ -5,9 +5,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { ExecutionContext } from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
-import { PamCode, PamStyle } from '../../src/unix/unix.ts';
+import { PamCode, PamStyle } from '../../src/unix/pam-client.ts';
 import { LOGIN_DUO } from './launcher.ts';
-import { PASSWORD, residentAlone, type SystemLog, startDuo, unix } from './machine.ts';
+import { PASSWORD, pam, residentAlone, type SystemLog, startDuo } from './machine.ts';
 import { Terminal } from './terminal.ts';
 
 export interface Attempt {
@@ -44,7 +44,7 @@ export const ROOT: Attempt = {
   local: false,
   tag: /pam_duo_ts\(duo:auth\): /,
   run: async () => {
-    const { code } = await unix.authenticate(
+    const { code } = await pam.authenticate(
       { service: 'duo', user: 'alice', confdir: 'test/hosts/pam.d' },
       async (messages) => messages.map(({ style }) => (style === PamStyle.promptEchoOn ? '1' : '')),
     );

@@ -14,11 +14,12 @@ import {
 import { dirname } from 'node:path';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
-import { PamCode, PamStyle } from '../../src/unix/unix.ts';
+import { PamCode, PamStyle } from '../../src/unix/pam-client.ts';
 import {
   addConfig,
   CONFIG,
   engines,
+  pam,
   pending,
   run,
   SOCKET,
@@ -47,7 +48,7 @@ test.afterEach.always(() => duo.close());
 
 /** Logs alice in with a push, through the su stack's module line. */
 function login(answer = '1') {
-  return unix.authenticate({ service: 'duo', user: 'alice', confdir: 'test/hosts/pam.d' }, async (messages) =>
+  return pam.authenticate({ service: 'duo', user: 'alice', confdir: 'test/hosts/pam.d' }, async (messages) =>
     messages.map(({ style }) => (style === PamStyle.promptEchoOn ? answer : '')),
   );
 }

@@ -16,8 +16,8 @@ import {
 import { dirname, join } from 'node:path';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
-import { PamCode, PamStyle } from '../../src/unix/unix.ts';
-import { ENGINE, engines, run, SystemLog, setUp, startDuo, unix } from './machine.ts';
+import { PamCode, PamStyle } from '../../src/unix/pam-client.ts';
+import { ENGINE, engines, pam, run, SystemLog, setUp, startDuo, unix } from './machine.ts';
 
 const CONFDIR = '/tmp/pam.d';
 const PLACE = dirname(ENGINE);
@@ -43,7 +43,7 @@ test.beforeEach(() => log.clear());
 /** Logs alice in by a service of its own, with `argument` for the module. */
 function login(service: string, argument = '') {
   writeFileSync(join(CONFDIR, service), `auth required pam_duo_ts.so ${argument}\n`);
-  return unix.authenticate({ service, user: 'alice', confdir: CONFDIR }, async (messages) =>
+  return pam.authenticate({ service, user: 'alice', confdir: CONFDIR }, async (messages) =>
     messages.map(({ style }) => (style === PamStyle.promptEchoOn ? 'open sesame' : '')),
   );
 }

@@ -8,11 +8,11 @@ import { text as textOf } from 'node:stream/consumers';
 import test from 'ava';
 import { makeCertificates } from '../../src/simulator/certificates.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
-import { PamStyle } from '../../src/unix/unix.ts';
+import { PamStyle } from '../../src/unix/pam-client.ts';
 import { BASE, GECOS, PROMPTS, ROWS, type Row } from '../lib/config-values.ts';
 import { setUpPackagedClient } from '../lib/packaged-client.ts';
 import { listenFor, type Teardown } from '../lib/raw-server.ts';
-import { run, unix } from './machine.ts';
+import { pam, run, unix } from './machine.ts';
 
 const DIRECTORY = '/etc/packaged';
 const CONFIG = join(DIRECTORY, 'login_duo.conf');
@@ -75,7 +75,7 @@ for (const [value, times] of PROMPTS) {
     const directory = mkdtempSync(join(tmpdir(), 'packaged-'));
     const client = setUpPackagedClient(duo, directory, { more: `prompts = ${value}` });
     let asked = 0;
-    await unix.authenticate(client.login('alice'), async (messages) =>
+    await pam.authenticate(client.login('alice'), async (messages) =>
       messages.map(({ style }) => {
         if (style !== PamStyle.promptEchoOn) return '';
         asked += 1;

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
-import { PamCode, PamStyle } from '../../src/unix/unix.ts';
+import { PamCode, PamStyle } from '../../src/unix/pam-client.ts';
 import { FakeClock } from '../lib/fake-clock.ts';
 import { type PackagedClient, setUpPackagedClient } from '../lib/packaged-client.ts';
-import { pending, run, SystemLog, unix, until } from './machine.ts';
+import { pam, pending, run, SystemLog, unix, until } from './machine.ts';
 import { Terminal } from './terminal.ts';
 
 const PUSHED = 'Pushed a login request to your device...';
@@ -41,7 +41,7 @@ async function login(
 ) {
   const left = [...answers];
   const said: string[] = [];
-  const { code } = await unix.authenticate(client(more).login('alice', options), async (messages) =>
+  const { code } = await pam.authenticate(client(more).login('alice', options), async (messages) =>
     messages.map(({ style, text }) => {
       if (text !== '') said.push(text);
       return style === PamStyle.promptEchoOn ? (left.shift() ?? '') : '';

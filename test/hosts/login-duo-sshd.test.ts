@@ -43,8 +43,8 @@ let sshd: SshServer | undefined;
 
 /** Lets the key in as this user, for this command if there is one. */
 function authorize(user: string, command?: string): void {
-  const { uid = -1, gid = -1, home = '' } = unix.userByName(user) ?? {};
-  const directory = `${home}/.ssh`;
+  const { uid = -1, gid = -1 } = unix.userByName(user) ?? {};
+  const directory = user === 'root' ? '/root/.ssh' : `/home/${user}/.ssh`;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const option = command === undefined ? '' : `command="${command}" `;
   writeFileSync(`${directory}/authorized_keys`, `${option}${readFileSync('/tmp/key.pub', 'utf8')}`);

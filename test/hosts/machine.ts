@@ -16,9 +16,11 @@ import {
 } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts';
+import { loadPamClient } from '../../src/unix/pam-client.ts';
 import { loadUnix } from '../../src/unix/unix.ts';
 
 export const unix = loadUnix();
+export const pam = loadPamClient();
 
 export const PASSWORD = 'correct horse';
 export const CONFIG = '/etc/duo/pam_duo.conf';

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
-import { PamCode } from '../../src/unix/unix.ts';
+import { PamCode } from '../../src/unix/pam-client.ts';
 import { addConfig, SystemLog, setUp, startDuo, writeConfig } from './machine.ts';
 
 const STACKS = '/tmp/stacks';

@@ -2,10 +2,10 @@
  * A host of its own, for a test that ends it, reads what it prints or runs it as a user: one login with a push.
  * `one-login.ts [SERVICE [CONFDIR [USER]]]`
  */
-import { loadUnix, PamStyle } from '../../src/unix/unix.ts';
+import { loadPamClient, PamStyle } from '../../src/unix/pam-client.ts';
 
 const [service = 'duo', confdir = 'test/hosts/pam.d', user = 'alice'] = process.argv.slice(2);
-const { code } = await loadUnix().authenticate({ service, user, confdir }, async (messages) =>
+const { code } = await loadPamClient().authenticate({ service, user, confdir }, async (messages) =>
   messages.map(({ style }) => (style === PamStyle.promptEchoOn ? '1' : '')),
 );
 process.exit(code);

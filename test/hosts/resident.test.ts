@@ -5,12 +5,13 @@ import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node
 import { connect } from 'node:net';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
-import { PamCode, PamStyle } from '../../src/unix/unix.ts';
+import { PamCode, PamStyle } from '../../src/unix/pam-client.ts';
 import {
   awaitSocket,
   CONFIG,
   ENGINE,
   engines,
+  pam,
   pending,
   type Resident,
   run,
@@ -56,7 +57,7 @@ function start(...args: string[]): Resident {
 
 /** Logs alice in with a push. */
 function login(silent = false) {
-  return unix.authenticate(
+  return pam.authenticate(
     { service: 'duo', user: 'alice', confdir: 'test/hosts/pam.d', silent },
     async (messages) => messages.map(({ style }) => (style === PamStyle.promptEchoOn ? '1' : '')),
   );

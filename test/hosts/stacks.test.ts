@@ -2,8 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
-import { PamCode, type PamMessage, PamStyle } from '../../src/unix/unix.ts';
-import { PASSWORD, SystemLog, setUp, startDuo, unix, withoutEngine } from './machine.ts';
+import { PamCode, type PamMessage, PamStyle } from '../../src/unix/pam-client.ts';
+import { PASSWORD, pam, SystemLog, setUp, startDuo, withoutEngine } from './machine.ts';
 
 let log: SystemLog;
 let duo: Simulator;
@@ -28,7 +28,7 @@ function login(password: string | null, factor: string | null) {
     if (style === PamStyle.promptEchoOff) return password;
     return style === PamStyle.promptEchoOn ? factor : '';
   };
-  return unix.authenticate({ service: 'every', user: 'alice', confdir: '/etc/pam.d' }, async (messages) => {
+  return pam.authenticate({ service: 'every', user: 'alice', confdir: '/etc/pam.d' }, async (messages) => {
     const answers = messages.map(answer);
     return answers.every((text) => text !== null) ? answers : null;
   });
@@ -58,7 +58,7 @@ for (const [name, password, factor, calls] of failing) {
 
 test('denied: a user who is not there', async (t) => {
   const login = { service: 'every', user: 'nobody-here', confdir: '/etc/pam.d' };
-  const { code } = await unix.authenticate(login, async (messages) => messages.map(() => PASSWORD));
+  const { code } = await pam.authenticate(login, async (messages) => messages.map(() => PASSWORD));
   t.not(code, PamCode.PAM_SUCCESS);
 });
 
@@ -73,7 +73,7 @@ test('denied: a module argument that can not be', async (t) => {
     '/etc/pam.d/typo',
     'auth required pam_duo_ts.so conf /etc/duo/pam_duo.conf\nauth required pam_permit.so\n',
   );
-  const { code } = await unix.authenticate(
+  const { code } = await pam.authenticate(
     { service: 'typo', user: 'alice', confdir: '/etc/pam.d' },
     async (messages) => messages.map(() => '123456'),
   );

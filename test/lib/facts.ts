@@ -1,7 +1,7 @@
 import type { Account, ConfigText, Facts } from '../../src/login/messages.ts';
 
-export const ALICE: Account = { name: 'alice', uid: 1000, gecos: 'Alice', groups: ['alice', 'staff'] };
-export const ROOT: Account = { name: 'root', uid: 0, gecos: 'root', groups: ['root'] };
+export const ALICE: Account = { name: 'alice', uid: 1000, gecos: 'Alice' };
+export const ROOT: Account = { name: 'root', uid: 0, gecos: 'root' };
 
 /** A configuration with these lines behind what every one has to have. */
 export function configOf(lines = ''): ConfigText {

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Simulator } from '../../src/simulator/simulator.ts';
-import type { PamLogin } from '../../src/unix/unix.ts';
+import type { PamLogin } from '../../src/unix/pam-client.ts';
 
 export interface PackagedClient {
   /**

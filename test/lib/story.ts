@@ -11,7 +11,7 @@ import type {
   Preauth,
   PreauthRequest,
 } from '../../src/duo/api.ts';
-import { Channel, ConversationError, type Host } from '../../src/login/messages.ts';
+import { Channel, ConversationError, type Groups, type LoginContext } from '../../src/login/messages.ts';
 
 /** While this is waited for, the login is taken back, or its time runs out. */
 export class Gone {
@@ -96,16 +96,26 @@ interface Assertions {
 export class Story {
   /** What was logged, as `[priority] text`; what is for standard error, as `[stderr] text`. */
   readonly log: string[] = [];
+  /** Whose groups the login wanted: `account`, `caller` or `nobody`. */
+  readonly groupsOf: string[] = [];
+  /** The groups of every user. */
+  groups: Groups = { names: ['alice', 'staff'] };
   readonly #steps: Step[];
   readonly #wrong: string[] = [];
   readonly #abort = new AbortController();
+  #begun = false;
   #closed = false;
 
   constructor(steps: readonly Step[]) {
     this.#steps = [...steps];
   }
 
-  readonly host: Host = {
+  readonly context: LoginContext = {
+    groupsOf: async (user) => {
+      this.#needs(user);
+      return this.groups;
+    },
+    noGroups: () => this.#needs('nobody'),
     conversation: {
       prompt: async (text) => {
         this.#shown(this.#next('prompt').text, text);
@@ -160,6 +170,7 @@ export class Story {
   /** A login that leaves its story is taken back: whatever it makes of that, over() tells. */
   #next<K extends Step['kind']>(kind: K): Extract<Step, { kind: K }> {
     const step = this.#steps[0];
+    this.#begun = true;
     if (step !== undefined && isOf(step, kind)) {
       this.#steps.shift();
       return step;
@@ -168,6 +179,12 @@ export class Story {
     const lost = new Error('the login left its story');
     this.#abort.abort(lost);
     throw lost;
+  }
+
+  /** PROTOCOL.md: once, before the conversation and before Duo is asked. */
+  #needs(user: string): void {
+    if (this.groupsOf.length > 0 || this.#begun) this.#wrong.push('the login said too late what it needs');
+    this.groupsOf.push(user);
   }
 
   #shown(expected: Text, text: string): void {

@@ -8,7 +8,7 @@ import { DUO_CODE_NAMES } from '../../src/duo/codes.ts';
 import { Secret } from '../../src/lib/secret.ts';
 import { Duo, DuoFlag } from '../../src/library/index.ts';
 import { libduoLogin } from '../../src/login/libduo.ts';
-import { DeadlineError, DuoCode, type Facts, type Host, Outcome } from '../../src/login/messages.ts';
+import { DeadlineError, DuoCode, type Facts, type LoginContext, Outcome } from '../../src/login/messages.ts';
 import { type DuoSettings, openDuo, type Product } from '../../src/login/open-duo.ts';
 import type { Fault } from '../../src/simulator/faults.ts';
 import { EXAMPLE_APPLICATION, type Simulator, type SimulatorOptions } from '../../src/simulator/simulator.ts';
@@ -236,8 +236,12 @@ const facts: Facts = {
   deadline: 105_000,
 };
 
-function hostFor(signal = never): Host {
+function contextFor(signal = never): LoginContext {
   return {
+    groupsOf: async () => {
+      throw new Error('libduo needs no groups');
+    },
+    noGroups: () => {},
     conversation: { prompt: async () => '1', status: () => {} },
     log: () => {
       throw new Error('libduo has no log');
@@ -262,7 +266,7 @@ async function engine(
     },
     localAddress: async () => '192.0.2.1',
   });
-  return { verdict: await login({ ...facts, ...more }, hostFor(signal)), opened };
+  return { verdict: await login({ ...facts, ...more }, contextFor(signal)), opened };
 }
 
 const asked: Parameters<DuoApi['preauth']>[0][] = [];
@@ -294,7 +298,7 @@ for (const host of ['', ':443', 'a b', 'host:0', 'host:70000', 'https://host']) 
 test('no application', async (t) => {
   const { application: _, ...bare } = facts;
   const login = libduoLogin({ openDuo: unused, localAddress: unused });
-  t.is((await login(bare, hostFor())).code, DuoCode.libError);
+  t.is((await login(bare, contextFor())).code, DuoCode.libError);
 });
 
 test('what the program says reaches the client', async (t) => {
@@ -391,5 +395,5 @@ test('time that was over before Duo was asked is not its absence', async (t) => 
       return undefined;
     },
   });
-  t.is((await login(facts, hostFor(late.signal))).code, DuoCode.libError);
+  t.is((await login(facts, contextFor(late.signal))).code, DuoCode.libError);
 });

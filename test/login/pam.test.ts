@@ -18,6 +18,7 @@ import {
   DeadlineError,
   DuoCode,
   type Facts,
+  type Groups,
   NO_LOGIN_UID,
   Outcome,
   type Verdict,
@@ -50,6 +51,7 @@ interface Scene {
   readonly facts?: Partial<Facts>;
   /** Lines of the configuration. */
   readonly config?: string;
+  readonly groups?: Groups;
   readonly localAddress?: string;
   readonly engine?: 'private' | 'resident';
   readonly openDuo?: (config: Config, notify: (text: string) => void, program: string) => void;
@@ -62,10 +64,11 @@ const notOpened = async (): Promise<never> => {
 /** Runs a login through its story. */
 async function tell(
   t: ExecutionContext,
-  { facts = {}, config = '', localAddress, engine = 'private', openDuo }: Scene,
+  { facts = {}, config = '', groups, localAddress, engine = 'private', openDuo }: Scene,
   steps: readonly Step[],
 ): Promise<{ verdict: Verdict; log: readonly string[]; story: Story }> {
   const story = new Story(steps);
+  if (groups !== undefined) story.groups = groups;
   const login = pamLogin({
     openDuo: async (settings, notify, program) => {
       openDuo?.(settings, notify, program);
@@ -76,7 +79,8 @@ async function tell(
   });
   // sshd's logins are synchronous, and so short to tell.
   const whole = factsOf({ service: 'sshd', config: configOf(config), ...facts });
-  const verdict = await login(whole, story.host).finally(() => story.over(t));
+  const verdict = await login(whole, story.context).finally(() => story.over(t));
+  if (steps.length > 0) t.is(story.groupsOf.length, 1, 'the login said whose groups it needs');
   t.false(JSON.stringify([verdict, story.log]).includes('never-to-be-seen'));
   return { verdict, log: story.log, story };
 }
@@ -87,7 +91,7 @@ const right = [...asking, reply('123456'), auth(ALLOWED, { factor: '123456' }), 
 
 test('a passcode', async (t) => {
   const { verdict, log, story } = await tell(t, { facts: { rhost: '192.0.2.7' } }, right);
-  t.deepEqual(verdict, { outcome: Outcome.pass, code: DuoCode.ok, stage: 'auth', error: '' });
+  t.deepEqual(verdict, { outcome: Outcome.pass, code: DuoCode.ok, error: '' });
   t.deepEqual(log, ["[6] Successful Duo login for 'alice' from 192.0.2.7"]);
   t.true(story.closed);
 });
@@ -112,7 +116,6 @@ test('three wrong passcodes are too many, and each is logged', async (t) => {
   t.deepEqual(verdict, {
     outcome: Outcome.maxTries,
     code: DuoCode.fail,
-    stage: 'auth',
     error: 'Incorrect passcode.',
   });
   t.deepEqual(log, Array(3).fill("[4] Failed Duo login for 'alice': Incorrect passcode."));
@@ -145,7 +148,7 @@ for (const [name, answer] of [
 ] as const) {
   test(`${name} ends the login`, async (t) => {
     const { verdict, log } = await tell(t, {}, [...asking, answer]);
-    t.like(verdict, { outcome: Outcome.aborted, code: DuoCode.abort, stage: 'prompt' });
+    t.like(verdict, { outcome: Outcome.aborted, code: DuoCode.abort });
     t.deepEqual(log, ["[3] Error in Duo login for 'alice': Error gathering user response"]);
   });
 }
@@ -156,7 +159,7 @@ test('Duo lets a user in without a factor', async (t) => {
     preauth({ result: 'allow', message: 'Skipped.' }),
     shows('Skipped.'),
   ]);
-  t.like(verdict, { outcome: Outcome.pass, stage: 'preauth' });
+  t.like(verdict, { outcome: Outcome.pass });
   t.deepEqual(log, ["[4] Skipped Duo login for 'alice': Skipped."]);
 });
 
@@ -169,7 +172,6 @@ test('Duo denies a user', async (t) => {
   t.deepEqual(verdict, {
     outcome: Outcome.denied,
     code: DuoCode.abort,
-    stage: 'preauth',
     error: 'Your account is disabled.',
   });
   t.deepEqual(log, ["[4] Aborted Duo login for 'alice': Your account is disabled."]);
@@ -209,7 +211,7 @@ for (const [error, safe, secure, code] of failures) {
         const scene: Scene = { facts: { service: 'login' }, config: `failmode = ${failmode}` };
         const { verdict, log, story: told } = await tell(t, scene, story(error));
         const expected = failmode === 'safe' && !asked ? safe : secure;
-        t.deepEqual(verdict, { outcome: expected, code, stage: stage as 'auth', error: error.message });
+        t.deepEqual(verdict, { outcome: expected, code, error: error.message });
         const byFailmode = !asked && safe !== secure;
         const safeOrNot = failmode === 'safe' ? 'Failsafe' : 'Failsecure';
         const otherwise = error.code === 'ERR_DUO_REQUEST' ? '[4] Aborted' : '[3] Error in';
@@ -311,7 +313,7 @@ for (const [when, story] of [
       localAddress: async () => undefined,
       engine: 'private',
     });
-    await t.throwsAsync(login(factsOf({ service: 'sshd' }), told.host), { instanceOf: CancelledError });
+    await t.throwsAsync(login(factsOf({ service: 'sshd' }), told.context), { instanceOf: CancelledError });
     told.over(t);
     t.true(told.closed);
   });
@@ -324,7 +326,7 @@ test('a defect of ours is nobody’s login', async (t) => {
     localAddress: async () => undefined,
     engine: 'private',
   });
-  await t.throwsAsync(login(factsOf({ service: 'sshd' }), told.host), { instanceOf: TypeError });
+  await t.throwsAsync(login(factsOf({ service: 'sshd' }), told.context), { instanceOf: TypeError });
   t.true(told.closed);
 });
 
@@ -469,22 +471,41 @@ test('groups that need no factor: Duo is not asked', async (t) => {
     { config: 'groups = wheel', openDuo: () => t.fail('Duo was opened') },
     [],
   );
-  t.like(verdict, { outcome: Outcome.pass, stage: 'policy' });
+  t.like(verdict, { outcome: Outcome.pass });
   t.deepEqual(log, ["[6] User alice bypassed Duo 2FA due to user's UNIX group"]);
 });
 
 test('groups that nobody could read let nobody in', async (t) => {
-  const facts = { account: { ...ALICE, groups: [], groupsError: 'Connection refused' } };
-  const scene: Scene = { facts, config: 'groups = wheel\nfailmode = safe', openDuo: () => t.fail() };
+  const groups = { error: 'Connection refused' };
+  const scene: Scene = { groups, config: 'groups = wheel\nfailmode = safe', openDuo: () => t.fail() };
   const { verdict, log } = await tell(t, scene, []);
-  t.like(verdict, { outcome: Outcome.serviceError, stage: 'policy' });
+  t.like(verdict, { outcome: Outcome.serviceError });
   t.deepEqual(log, ["[3] Couldn't get groups for 'alice': Connection refused"]);
 });
 
-test('groups that nobody asks for may be unreadable', async (t) => {
-  const facts = { account: { ...ALICE, groups: [], groupsError: 'Connection refused' } };
-  t.is((await tell(t, { facts }, right)).verdict.outcome, Outcome.pass);
+test('without groups in the configuration nobody looks them up', async (t) => {
+  const { story } = await tell(t, {}, right);
+  t.deepEqual(story.groupsOf, ['nobody']);
 });
+
+test('of su to root, the groups of the caller count', async (t) => {
+  const facts = { service: 'su', account: ROOT, caller: ALICE };
+  const { story } = await tell(t, { facts, config: 'groups = wheel', openDuo: () => t.fail() }, []);
+  t.deepEqual(story.groupsOf, ['caller']);
+});
+
+for (const [service, facts, denied] of [
+  ['sshd', { accountError: 'out of memory' }, true],
+  ['su', { callerError: 'out of memory' }, true],
+  ['sshd', { callerError: 'out of memory' }, false],
+] as const) {
+  test(`${service}, and ${Object.keys(facts)}: ${denied ? 'denied' : 'no matter'}`, async (t) => {
+    const scene: Scene = { facts: { service, ...facts }, config: 'failmode = safe' };
+    const { verdict, log } = await tell(t, scene, denied ? [] : right);
+    t.is(verdict.outcome, denied ? Outcome.serviceError : Outcome.pass);
+    if (denied) t.deepEqual(log, ["[3] Error in Duo login for 'alice': out of memory"]);
+  });
+}
 
 test('groups that are all negated ask nobody, and that is said', async (t) => {
   const { verdict, log } = await tell(t, { config: 'groups = !staff', openDuo: () => t.fail() }, []);
@@ -496,7 +517,7 @@ test('a user without a passwd entry', async (t) => {
   const story = new Story([]);
   const { account: _, ...facts } = factsOf({ config: configOf('failmode = safe') });
   const login = pamLogin({ openDuo: notOpened, localAddress: async () => '', engine: 'private' });
-  t.like(await login(facts, story.host), { outcome: Outcome.userUnknown, stage: 'policy' });
+  t.like(await login(facts, story.context), { outcome: Outcome.userUnknown });
   t.regex(story.log[0] ?? '', /^\[3\] Error in Duo login for 'alice'/);
 });
 
@@ -504,7 +525,7 @@ test('a host that brings no configuration lets nobody in', async (t) => {
   const story = new Story([]);
   const { config: _, ...facts } = factsOf();
   const login = pamLogin({ openDuo: notOpened, localAddress: async () => '', engine: 'private' });
-  t.like(await login(facts, story.host), { outcome: Outcome.serviceError, stage: 'config' });
+  t.like(await login(facts, story.context), { outcome: Outcome.serviceError });
   t.regex(story.log[0] ?? '', /^\[3\] Error in Duo login for 'alice'/);
 });
 
@@ -528,7 +549,7 @@ for (const [name, text, outcome] of [
 ] as const) {
   test(`a configuration that can't be used, failmode ${name}`, async (t) => {
     const { verdict, log } = await tell(t, { config: text, openDuo: () => t.fail('Duo was opened') }, []);
-    t.like(verdict, { outcome, code: DuoCode.clientError, stage: 'config' });
+    t.like(verdict, { outcome, code: DuoCode.clientError });
     t.true(log.some((line) => line.startsWith('[3] Parse error in /etc/duo/pam_duo.conf, line ')));
   });
 }
@@ -538,7 +559,7 @@ test('an application that cannot be opened lets nobody in', async (t) => {
     throw new DuoHandleError("Couldn't open Duo API handle: cafile /x holds no usable certificates");
   };
   const { verdict, log } = await tell(t, { config: 'failmode = safe', openDuo }, []);
-  t.like(verdict, { outcome: Outcome.serviceError, stage: 'config' });
+  t.like(verdict, { outcome: Outcome.serviceError });
   t.regex(log[0] ?? '', /^\[3\] .*Couldn't open Duo API handle.*: .*cafile/);
 });
 
@@ -558,7 +579,7 @@ for (const failmode of ['safe', 'secure']) {
     for (const config of ['cafile =', 'cafile = ca.pem', 'host =\nikey =\nskey =']) {
       const scene = { config: `${config}\nfailmode = ${failmode}`, openDuo: () => t.fail('Duo was opened') };
       const { verdict, log } = await tell(t, scene, []);
-      t.like(verdict, { outcome: Outcome.serviceError, code: DuoCode.clientError, stage: 'config' });
+      t.like(verdict, { outcome: Outcome.serviceError, code: DuoCode.clientError });
       t.is(
         log.at(-1),
         "[3] Error in Duo login for 'alice': the configuration in /etc/duo/pam_duo.conf can't be used",

@@ -14,6 +14,7 @@ import {
   ConversationError,
   DeadlineError,
   type Facts,
+  type Groups,
   Outcome,
   type Verdict,
 } from '../../src/login/messages.ts';
@@ -24,7 +25,7 @@ import { FakeClock } from '../lib/fake-clock.ts';
 import { simulatorFor } from '../lib/service.ts';
 
 const BASE = 'host = api.example.test\nikey = DI\nskey = never-to-be-seen\n';
-const ALICE: Account = { name: 'alice', uid: 1000, gecos: '', groups: ['staff'] };
+const ALICE: Account = { name: 'alice', uid: 1000, gecos: '' };
 
 /** What Duo answers, one after the other; an error is thrown. */
 interface Answers {
@@ -87,6 +88,7 @@ interface Scene extends Answers {
   readonly program?: 'pam' | 'login_duo';
   readonly facts?: Partial<Facts>;
   readonly config?: string;
+  readonly groups?: Groups;
   /** What the user types, prompt by prompt; after that the conversation fails. */
   readonly types?: readonly string[];
   readonly tools?: Partial<LoginTools>;
@@ -122,6 +124,8 @@ async function login(
   };
   const run = program === 'pam' ? pamLogin(tools) : loginDuoLogin(tools);
   const verdict = await run(facts, {
+    groupsOf: async () => scene.groups ?? { names: ['staff'] },
+    noGroups: () => {},
     conversation: {
       prompt: async (text) => {
         shown.push(`? ${text}`);
@@ -162,7 +166,7 @@ const SENTENCES: readonly [string, Scene, readonly string[]][] = [
   ],
   [
     'unreadable groups',
-    { config: 'groups = wheel', facts: { account: { ...ALICE, groupsError: 'No such process' } } },
+    { config: 'groups = wheel', groups: { error: 'No such process' } },
     ["[3] Couldn't get groups for 'alice': No such process"],
   ],
   [
@@ -515,6 +519,8 @@ test('a wait that Duo asks for is shown, and when it takes all the time there is
       deadline: 105_000,
     },
     {
+      groupsOf: async () => ({ names: [] }),
+      noGroups: () => {},
       conversation: {
         prompt: () => Promise.reject(new ConversationError('nobody')),
         status: (text) => {
@@ -551,12 +557,14 @@ test('time that was over before Duo was asked is no absence of Duo', async (t: E
     late.abort(new DeadlineError('late'));
     return undefined;
   };
-  const host = {
+  const context = {
+    groupsOf: async () => ({ names: [] }),
+    noGroups: () => {},
     conversation: { prompt: () => Promise.reject(new ConversationError('nobody')), status: () => {} },
     log: () => {},
     signal: late.signal,
   };
   const config = { path: 'F', text: `${BASE}failmode = safe\n` };
   const login = pamLogin({ openDuo: open, localAddress, engine: 'private' });
-  t.is((await login(factsOf({ config }), host)).outcome, Outcome.serviceError);
+  t.is((await login(factsOf({ config }), context)).outcome, Outcome.serviceError);
 });

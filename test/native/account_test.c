@@ -48,7 +48,7 @@ int __wrap_getpwnam_r(const char *name, struct passwd *entry, char *buffer, size
 }
 
 static void look_up_user(int error, bool unknown) {
-    struct bridge_account account;
+    struct account account;
     user_answer = error;
     CHECK(!account_by_name(&account, "root") && account.name == NULL, "%s", strerror(error));
     CHECK((account.error == NULL) == unknown, "%s: %s", strerror(error),
@@ -59,10 +59,13 @@ static void look_up_user(int error, bool unknown) {
 
 /* A group without a name may be one that needs a second factor, like one whose name can't be looked up. */
 static void look_up(int error) {
-    struct bridge_account account;
+    struct account account;
+    struct account_groups groups;
     answer = error;
     CHECK(account_by_uid(&account, 0), "uid 0");
-    CHECK(account.groups_error != NULL, "%s", strerror(error));
+    account_groups_read(&groups, &account);
+    CHECK(groups.error != NULL, "%s", strerror(error));
+    account_groups_free(&groups);
     account_free(&account);
 }
 
@@ -77,11 +80,14 @@ int main(void) {
         look_up(failures[i]);
         look_up_user(failures[i], false);
     }
-    struct bridge_account account;
+    struct account account;
     answer = LARGE;
-    CHECK(account_by_uid(&account, 0) && account.groups_error == NULL && account.group_count > 0 &&
-              strcmp(account.groups[0], "everybody") == 0,
+    struct account_groups groups;
+    CHECK(account_by_uid(&account, 0), "uid 0");
+    account_groups_read(&groups, &account);
+    CHECK(groups.error == NULL && groups.count > 0 && strcmp(groups.names[0], "everybody") == 0,
           "a large group");
+    account_groups_free(&groups);
     account_free(&account);
     /* What a name service says that could open nothing. */
     struct rlimit few;

@@ -31,9 +31,10 @@ static size_t logs;
 static size_t log_bytes;
 /* The resident engine's, for the tests that have one. */
 static const char *socket_path;
+static char account_name[] = "root";
 
-static char *host_prompt(void *context, const char *text, bool echo) {
-    (void)text, (void)echo;
+static char *host_prompt(void *context, const char *text) {
+    (void)text;
     return context == NULL ? NULL : strdup(context);
 }
 
@@ -55,6 +56,7 @@ static void login_path(const char *path, const char *answer, struct bridge_verdi
         .program = "pam",
         .service = "test",
         .user = "alice",
+        .account = {.name = account_name},
         .config_path = "/etc/duo/pam_duo.conf",
         .config_text = "[duo]\n",
         .config_length = 6,
@@ -131,7 +133,7 @@ static void test_misbehaviour(void) {
         {"exit", "the engine ended without a verdict: it exited with 5"},
         {"hang", "the engine gave no sign of life and was ended"},
         {"verdict-first", "the engine spoke nonsense: no HELLO"},
-        {"version", "speaks protocol version 2"},
+        {"version", "speaks protocol version 3"},
         {"garbage", "the engine spoke nonsense: a frame that is too long"},
         {"hello-exit", "the engine ended without a verdict: it exited with 0"},
         {"hello-abort", "the engine ended without a verdict: it was killed by signal 6"},
@@ -150,6 +152,10 @@ static void test_misbehaviour(void) {
         {"prompt-exit", "the engine ended without a verdict: it exited with 0"},
         {"prompt-hang", "the engine gave no sign of life and was ended"},
         {"prompt-deaf", "the engine gave no sign of life and was ended"},
+        {"prompt-first", "the engine spoke nonsense: a conversation before NEEDS"},
+        {"needs-twice", "the engine spoke nonsense: a NEEDS that can't be met"},
+        {"needs-2", "the engine spoke nonsense: a NEEDS that can't be met"},
+        {"needs-3", "the engine spoke nonsense: a NEEDS that can't be met"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int files = open_files();
@@ -170,6 +176,7 @@ static void test_good(void) {
     CHECK(login("pass", NULL).outcome == BRIDGE_PASS, "pass");
     CHECK(login("prompt", "open sesame").outcome == BRIDGE_PASS, "the right answer");
     CHECK(login("prompt", NULL).outcome != BRIDGE_PASS, "no answer");
+    CHECK(login("needs-1", NULL).outcome == BRIDGE_PASS, "the groups of the account");
     setenv("SECRET", "x", 1);
     CHECK(login("about", NULL).outcome == BRIDGE_PASS, "about");
     CHECK(strcmp(last_log, "core=1 files=1 pgid=1 sid=1 env=clean") == 0, "%s", last_log);

@@ -41,12 +41,18 @@ static void send_hello(uint32_t version) {
     send_frame(&frame);
 }
 
+static void send_needs(uint32_t groups_of) {
+    struct frame_writer frame = {0};
+    frame_begin(&frame, FRAME_NEEDS);
+    frame_number(&frame, TAG_GROUPS_OF, groups_of);
+    send_frame(&frame);
+}
+
 static void send_verdict(uint32_t outcome) {
     struct frame_writer frame = {0};
     frame_begin(&frame, FRAME_VERDICT);
     frame_number(&frame, TAG_OUTCOME, outcome);
     frame_number(&frame, TAG_CODE, outcome == 1 ? 0 : 1);
-    frame_text(&frame, TAG_STAGE, "auth");
     frame_text(&frame, TAG_ERROR, "");
     send_frame(&frame);
 }
@@ -56,7 +62,6 @@ static void send_code(uint32_t outcome, uint32_t code, const char *error) {
     frame_begin(&frame, FRAME_VERDICT);
     frame_number(&frame, TAG_OUTCOME, outcome);
     frame_number(&frame, TAG_CODE, code);
-    frame_text(&frame, TAG_STAGE, "auth");
     frame_text(&frame, TAG_ERROR, error);
     send_frame(&frame);
 }
@@ -72,7 +77,6 @@ static void send_prompt(void) {
     struct frame_writer frame = {0};
     frame_begin(&frame, FRAME_PROMPT);
     frame_text(&frame, TAG_TEXT, "say it: ");
-    frame_number(&frame, TAG_ECHO, 1);
     send_frame(&frame);
 }
 
@@ -121,8 +125,8 @@ static void send_empty(enum frame_type type) {
     send_frame(&frame);
 }
 
-/* Reads until the host's bytes hold this ANSWER. */
-static bool answered(const char *expected) {
+/* Reads until the host's bytes contain these. */
+static bool received(const void *expected, size_t size) {
     static char seen[FRAME_MAX_FACTS];
     size_t length = 0;
     for (;;) {
@@ -130,9 +134,13 @@ static bool answered(const char *expected) {
         if (step <= 0)
             return false;
         length += (size_t)step;
-        if (memmem(seen, length, expected, strlen(expected)) != NULL)
+        if (memmem(seen, length, expected, size) != NULL)
             return true;
     }
+}
+
+static bool answered(const char *expected) {
+    return received(expected, strlen(expected));
 }
 
 static uint32_t read_u32(const unsigned char *at) {
@@ -237,6 +245,20 @@ int main(void) {
     send_hello(FRAME_VERSION);
     if (strcmp(mode, "hello-exit") == 0)
         return 0;
+    unsigned needs;
+    if (sscanf(mode, "needs-%u", &needs) == 1) {
+        send_needs(needs);
+        static const unsigned char group[] = {TAG_GROUP, 0, 0, 0, 4, 'r', 'o', 'o', 't'};
+        send_verdict(received(group, sizeof group) ? 1 : 3);
+        return pause();
+    }
+    if (strcmp(mode, "prompt-first") == 0) {
+        send_prompt();
+        return pause();
+    }
+    send_needs(0);
+    if (strcmp(mode, "needs-exit") == 0)
+        return 0;
     unsigned outcome;
     unsigned code;
     if (sscanf(mode, "code-%u-%u", &outcome, &code) == 2) {
@@ -257,6 +279,8 @@ int main(void) {
         return pause();
     if (strcmp(mode, "hello-twice") == 0)
         send_hello(FRAME_VERSION);
+    else if (strcmp(mode, "needs-twice") == 0)
+        send_needs(0);
     else if (strcmp(mode, "heartbeat") == 0) {
         for (;;) {
             send_empty(FRAME_HEARTBEAT);

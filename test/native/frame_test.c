@@ -92,7 +92,6 @@ static bool field_is(const struct frame_message *message, const struct field *fi
     switch (field->tag) {
     case TAG_RELEASE:
     case TAG_TEXT:
-    case TAG_STAGE:
     case TAG_ERROR:
         return text_is(&message->texts[field->tag], field);
     default:
@@ -207,7 +206,7 @@ static void check_noise(void) {
         }
         bytes[0] = bytes[1] = bytes[2] = 0;
         bytes[3] &= 0x3f;
-        bytes[4] = (unsigned char)(65 + bytes[4] % 6);
+        bytes[4] = (unsigned char)(65 + bytes[4] % 7);
         memset(reader, 0, sizeof *reader);
         (void)feed(reader, bytes, sizeof bytes, &message, &why);
     }

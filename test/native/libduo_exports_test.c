@@ -11,7 +11,7 @@ int main(int argc, char **argv) {
         "duo_open",   "duo_set_conv_funcs", "duo_set_host",       "duo_set_ssl_verify", "duo_login",
         "duo_geterr", "duo_close",          "duo_set_http_proxy", "duo_set_timeout",    "duo_set_ca"};
     static const char *const hidden[] = {"bridge_login",    "engine_start",       "frame_next",
-                                         "account_by_name", "authorities_usable", "terminal_prompt"};
+                                         "account_by_name", "authorities_usable", "conversation_prompt"};
     if (argc != 2)
         return 2;
     void *library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "conversation.h"
 #include "handle.h"
-#include "terminal.h"
 
 int check_failures = 0;
 
@@ -387,18 +387,20 @@ static void keep_output(void) {
 static void read_lines(void) {
     char buf[8];
     keep_output();
-    CHECK(terminal_prompt(NULL, "one: ", buf, sizeof buf) == buf && strcmp(buf, "123456") == 0, "%s", buf);
-    CHECK(terminal_prompt(NULL, "two: ", buf, sizeof buf) == buf && strcmp(buf, "") == 0, "%s", buf);
-    CHECK(terminal_prompt(NULL, "three: ", buf, sizeof buf) == buf && strcmp(buf, "longer ") == 0, "%s", buf);
-    CHECK(terminal_prompt(NULL, "four: ", buf, sizeof buf) == buf && strcmp(buf, "rest") == 0, "%s", buf);
-    CHECK(terminal_prompt(NULL, "five: ", buf, sizeof buf) == NULL, "%s", buf);
+    CHECK(conversation_prompt(NULL, "one: ", buf, sizeof buf) == buf && strcmp(buf, "123456") == 0, "%s",
+          buf);
+    CHECK(conversation_prompt(NULL, "two: ", buf, sizeof buf) == buf && strcmp(buf, "") == 0, "%s", buf);
+    CHECK(conversation_prompt(NULL, "three: ", buf, sizeof buf) == buf && strcmp(buf, "longer ") == 0, "%s",
+          buf);
+    CHECK(conversation_prompt(NULL, "four: ", buf, sizeof buf) == buf && strcmp(buf, "rest") == 0, "%s", buf);
+    CHECK(conversation_prompt(NULL, "five: ", buf, sizeof buf) == NULL, "%s", buf);
 }
 
 static void write_to_nobody(void) {
     char buf[8];
     sigset_t pending;
-    terminal_status(NULL, "is anybody there?");
-    CHECK(terminal_prompt(NULL, "say: ", buf, sizeof buf) == NULL, "a prompt that nobody can see");
+    conversation_status(NULL, "is anybody there?");
+    CHECK(conversation_prompt(NULL, "say: ", buf, sizeof buf) == NULL, "a prompt that nobody can see");
     CHECK(sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 0, "a signal is left");
 }
 

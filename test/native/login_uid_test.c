@@ -7,7 +7,7 @@
 
 static char path[] = "/tmp/login_uid_test.XXXXXX";
 #define LOGIN_UID_PATH path
-#include "../../native/host/login_uid.c"
+#include "../../native/unix/login_uid.c"
 #include "check.h"
 
 int check_failures = 0;

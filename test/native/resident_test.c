@@ -26,8 +26,8 @@ static const char *fake;
 static char last_log[1024];
 static int prompts;
 
-static char *host_prompt(void *context, const char *text, bool echo) {
-    (void)context, (void)text, (void)echo;
+static char *host_prompt(void *context, const char *text) {
+    (void)context, (void)text;
     prompts++;
     return strdup("open sesame");
 }
@@ -169,8 +169,9 @@ static void test_good(void) {
 /* The resident engine fails before the user was asked anything: a private one takes over. */
 static void test_retried(void) {
     static const char *const modes[] = {
-        "exit",       "hang",        "verdict-first", "version",   "garbage",   "hello-exit", "hello-abort",
-        "hello-hang", "hello-twice", "truncated",     "oversized", "verdict-0", "verdict-8",  "log-priority"};
+        "exit",        "hang",       "verdict-first", "version",    "garbage",     "hello-exit",
+        "hello-abort", "hello-hang", "hello-twice",   "needs-exit", "needs-twice", "prompt-first",
+        "truncated",   "oversized",  "verdict-0",     "verdict-8",  "log-priority"};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         int files = open_files();
         pid_t pid = start(modes[i], 0);
@@ -207,11 +208,11 @@ static void test_denied(void) {
         stop(pid);
     }
     /* A host that shows nothing can't know what the engine has asked. */
-    pid_t pid = start("hello-exit", 0);
-    CHECK(login("pass", true).outcome == BRIDGE_SERVICE_ERROR, "mute, after HELLO");
+    pid_t pid = start("needs-exit", 0);
+    CHECK(login("pass", true).outcome == BRIDGE_SERVICE_ERROR, "mute, after NEEDS");
     stop(pid);
-    pid = start("exit", 0);
-    CHECK(login("pass", true).outcome == BRIDGE_PASS, "mute, before HELLO");
+    pid = start("hello-exit", 0);
+    CHECK(login("pass", true).outcome == BRIDGE_PASS, "mute, before NEEDS");
     stop(pid);
 }
 

@@ -3,8 +3,8 @@ import { type Config, parseConfig } from '../../src/config/config.ts';
 import type { Account, Facts } from '../../src/login/messages.ts';
 import { whoAuthenticates } from '../../src/policy/identity.ts';
 
-const ALICE: Account = { name: 'alice', uid: 1000, gecos: '', groups: [] };
-const ROOT: Account = { name: 'root', uid: 0, gecos: '', groups: [] };
+const ALICE: Account = { name: 'alice', uid: 1000, gecos: '' };
+const ROOT: Account = { name: 'root', uid: 0, gecos: '' };
 /** Another account of uid 0. */
 const TOOR: Account = { ...ROOT, name: 'toor' };
 

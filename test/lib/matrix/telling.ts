@@ -16,7 +16,8 @@ import {
   ConversationError,
   DeadlineError,
   type Facts,
-  type Host,
+  type Groups,
+  type LoginContext,
   Outcome,
 } from '../../../src/login/messages.ts';
 import { pamLogin } from '../../../src/login/pam.ts';
@@ -57,7 +58,8 @@ export interface Told {
   readonly asked: boolean;
 }
 
-const ACCOUNT = { name: 'alice', uid: 1000, gecos: '', groups: ['alice', 'users'] };
+const ACCOUNT = { name: 'alice', uid: 1000, gecos: '' };
+const GROUPS: Groups = { names: ['alice', 'users'] };
 const FACTS: Facts = {
   program: 'pam',
   service: 'login',
@@ -113,7 +115,7 @@ class Telling {
       engine: 'private',
     });
     this.#clock.sleep(DEADLINE_MS).then(() => this.#abort.abort(new DeadlineError('late')));
-    const end = login(given, this.#host).then(
+    const end = login(given, this.#context).then(
       ({ outcome }) => PAM_CODES[outcome],
       (error: unknown): Expected => {
         if (error instanceof CancelledError) return 'ABORT (cancelled)';
@@ -124,7 +126,9 @@ class Telling {
     return { end: await end, log: this.#log, allowed: this.#allowed, asked: this.#asked };
   }
 
-  readonly #host: Host = {
+  readonly #context: LoginContext = {
+    groupsOf: async () => GROUPS,
+    noGroups: () => {},
     conversation: { prompt: (text) => this.#prompt(text), status: () => {} },
     log: (_priority, text) => this.#log.push(text),
     signal: this.#abort.signal,
@@ -255,6 +259,7 @@ function isAt<At extends keyof What>(
 export interface Early {
   readonly what: string;
   readonly facts: Facts;
+  readonly groups?: Groups;
   /** What opening Duo's handle throws. */
   readonly handle?: DuoError;
   readonly must: Expected;
@@ -290,12 +295,16 @@ export const EARLY: readonly Early[] = [
   },
   { what: 'the host brings no configuration', facts: FACTS, must: 'SERVICE_ERR' },
   { what: 'there is no passwd entry for the user', facts: WITHOUT_ACCOUNT, must: 'USER_UNKNOWN' },
+  {
+    what: "the user's passwd entry can't be read, failmode = safe",
+    facts: { ...WITHOUT_ACCOUNT, accountError: 'out of memory' },
+    must: 'SERVICE_ERR',
+  },
   { what: "the user's groups need no second factor", facts: facts(['groups=admins']), must: 'SUCCESS' },
   {
     what: "the user's groups can't be read, failmode = safe",
-    facts: facts(['groups=admins', 'failmode=safe'], {
-      account: { ...ACCOUNT, groups: [], groupsError: 'Input/output error' },
-    }),
+    facts: facts(['groups=admins', 'failmode=safe']),
+    groups: { error: 'Input/output error' },
     must: 'SERVICE_ERR',
   },
   {
@@ -306,12 +315,14 @@ export const EARLY: readonly Early[] = [
   },
 ];
 
-export async function tellEarly({ facts, handle }: Early): Promise<Expected> {
+export async function tellEarly({ facts, groups = GROUPS, handle }: Early): Promise<Expected> {
   const openDuo = async () => {
     throw handle ?? new Error('Duo is not to be asked');
   };
   const login = pamLogin({ openDuo, localAddress: async () => undefined, engine: 'private' });
-  const host: Host = {
+  const context: LoginContext = {
+    groupsOf: async () => groups,
+    noGroups: () => {},
     conversation: {
       prompt: async () => {
         throw new Error('the user is not to be asked');
@@ -321,5 +332,5 @@ export async function tellEarly({ facts, handle }: Early): Promise<Expected> {
     log: () => {},
     signal: new AbortController().signal,
   };
-  return PAM_CODES[(await login(facts, host)).outcome];
+  return PAM_CODES[(await login(facts, context)).outcome];
 }

@@ -1,4 +1,4 @@
-#include "line.h"
+#include "terminal.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -8,7 +8,7 @@
 /* Milliseconds between checks whether the login still waits. */
 #define TICK_MS 100
 
-static bool wait_ready(int fd, short events, line_wanted wanted, const void *context) {
+static bool wait_ready(int fd, short events, terminal_wanted wanted, const void *context) {
     while (wanted == NULL || wanted(context)) {
         struct pollfd end = {.fd = fd, .events = events};
         int ready = poll(&end, 1, wanted == NULL ? -1 : TICK_MS);
@@ -20,7 +20,7 @@ static bool wait_ready(int fd, short events, line_wanted wanted, const void *con
     return false;
 }
 
-bool line_put(int fd, const char *text, line_wanted wanted, const void *context) {
+bool terminal_write(int fd, const char *text, terminal_wanted wanted, const void *context) {
     size_t left = strlen(text);
     while (left > 0) {
         ssize_t step = write(fd, text, left);
@@ -35,7 +35,8 @@ bool line_put(int fd, const char *text, line_wanted wanted, const void *context)
 }
 
 /* Byte by byte: what follows the line belongs to another reader. */
-int line_get(int fd, const char *ends, char *line, size_t size, line_wanted wanted, const void *context) {
+int terminal_read_line(int fd, const char *ends, char *line, size_t size, terminal_wanted wanted,
+                       const void *context) {
     size_t length = 0;
     line[0] = '\0';
     while (wait_ready(fd, POLLIN, wanted, context)) {

@@ -16,8 +16,9 @@ void system_close(int *fd);
 /* Milliseconds of the monotonic clock. */
 int64_t system_now(void);
 
-/* The ids of an engine's user. False: it does not exist or is root. */
-bool system_user_ids(const char *name, uid_t *uid, gid_t *gid);
+/* Opens /dev/null for closed standard descriptors, so that no other file gets their numbers. False: that
+ * failed. */
+bool system_secure_descriptors(void);
 
 /* Opens a file for reading, with its status. -1: errno has the reason. */
 int system_open(const char *path, struct stat *status);

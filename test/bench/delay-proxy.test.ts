@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import test from 'ava';
-import { startDelayProxy } from '../../src/simulator/delay-proxy.ts';
+import { startDelayProxy } from '../../bench/delay-proxy.ts';
 import { FakeClock, settle } from '../lib/fake-clock.ts';
 import { quietPort } from '../lib/quiet-port.ts';
 import { clientFor, never, simulatorFor, type Teardown } from '../lib/service.ts';

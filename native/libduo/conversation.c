@@ -1,4 +1,4 @@
-#include "terminal.h"
+#include "conversation.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "line.h"
+#include "terminal.h"
 
 struct terminal {
     int input;
@@ -44,7 +44,7 @@ static bool put(int fd, const char *text) {
     (void)sigpending(&pending);
     if (pthread_sigmask(SIG_BLOCK, &pipe_signal, &before) != 0)
         return false;
-    bool written = line_put(fd, text, NULL, NULL);
+    bool written = terminal_write(fd, text, NULL, NULL);
     if (!written && errno == EPIPE && sigismember(&pending, SIGPIPE) == 0)
         (void)sigtimedwait(&pipe_signal, NULL, &now);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -53,11 +53,11 @@ static bool put(int fd, const char *text) {
 
 /* A line without a line break counts, unless it is empty. */
 static bool get(int fd, char *buf, size_t bufsz) {
-    int end = line_get(fd, "\n", buf, bufsz, NULL, NULL);
+    int end = terminal_read_line(fd, "\n", buf, bufsz, NULL, NULL);
     return end > 0 || (end == 0 && buf[0] != '\0');
 }
 
-char *terminal_prompt(void *conv_arg, const char *prompt, char *buf, size_t bufsz) {
+char *conversation_prompt(void *conv_arg, const char *prompt, char *buf, size_t bufsz) {
     struct terminal terminal = terminal_open();
     (void)conv_arg;
     bool answered = put(terminal.output, prompt) && get(terminal.input, buf, bufsz);
@@ -65,7 +65,7 @@ char *terminal_prompt(void *conv_arg, const char *prompt, char *buf, size_t bufs
     return answered ? buf : NULL;
 }
 
-void terminal_status(void *conv_arg, const char *msg) {
+void conversation_status(void *conv_arg, const char *msg) {
     struct terminal terminal = terminal_open();
     (void)conv_arg;
     if (put(terminal.output, msg))

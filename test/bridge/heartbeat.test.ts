@@ -1,14 +1,14 @@
 /** One timer for all heartbeats of a process. */
 import test from 'ava';
-import { Heart } from '../../src/bridge/heart.ts';
+import { Heartbeats } from '../../src/bridge/heartbeat.ts';
 import { FakeClock } from '../lib/fake-clock.ts';
 
 test('all beat at once, each for as long as it wants, by one timer', async (t) => {
   const clock = new FakeClock();
-  const heart = new Heart(clock);
+  const heartbeats = new Heartbeats(clock);
   const beats = [0, 0, 0];
   const [first, second, third] = beats.map((_, at) =>
-    heart.start(() => {
+    heartbeats.start(() => {
       beats[at] = (beats[at] ?? 0) + 1;
     }),
   );
@@ -29,10 +29,10 @@ test('all beat at once, each for as long as it wants, by one timer', async (t) =
 
 test('it beats again for whoever comes when the last one has gone', async (t) => {
   const clock = new FakeClock();
-  const heart = new Heart(clock);
+  const heartbeats = new Heartbeats(clock);
   for (let turn = 0; turn < 3; turn += 1) {
     let beats = 0;
-    const stop = heart.start(() => {
+    const stop = heartbeats.start(() => {
       beats += 1;
     });
     await clock.advance(1000);

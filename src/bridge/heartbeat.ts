@@ -3,7 +3,7 @@ import type { Clock } from '../lib/clock.ts';
 
 const BEAT_MS = 1000;
 
-export class Heart {
+export class Heartbeats {
   readonly #clock: Clock;
   readonly #beats = new Set<() => void>();
   #rest = new AbortController();

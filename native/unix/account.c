@@ -53,52 +53,60 @@ static const char *lacks_room(void) {
 }
 
 /* NULL, or why the groups could not be read. */
-static const char *read_groups(struct bridge_account *account, gid_t primary, char *buffer) {
-    const char *error = lacks_room();
+static const char *read_groups(struct account_groups *groups, const struct account *account, char *buffer,
+                               gid_t *gids) {
     int count = MAX_GROUPS;
-    if (error != NULL)
-        return error;
-    error = "out of memory";
-    gid_t *gids = calloc(MAX_GROUPS, sizeof *gids);
-    if (gids == NULL)
-        goto out;
-    if (getgrouplist(account->name, primary, gids, &count) < 0) {
-        error = "there are too many groups, or the name service failed";
-        goto out;
+    if (buffer == NULL || gids == NULL)
+        return "out of memory";
+    if (getgrouplist(account->name, account->gid, gids, &count) < 0)
+        return "there are too many groups, or the name service failed";
+    groups->names = calloc((size_t)count + 1, sizeof *groups->names);
+    if (groups->names == NULL)
+        return "out of memory";
+    for (; groups->count < (size_t)count; groups->count++) {
+        groups->names[groups->count] = group_name(gids[groups->count], buffer);
+        if (groups->names[groups->count] == NULL)
+            return "a group of the user has no name that can be looked up";
     }
-    account->groups = calloc((size_t)count + 1, sizeof *account->groups);
-    if (account->groups == NULL)
-        goto out;
-    error = NULL;
-    for (int i = 0; i < count && error == NULL; i++) {
-        account->groups[i] = group_name(gids[i], buffer);
-        if (account->groups[i] == NULL)
-            error = "a group of the user has no name that can be looked up";
-        else
-            account->group_count++;
-    }
-out:
-    free(gids);
-    return error;
+    return NULL;
 }
 
-/* NULL, or why the entry in the buffer could not be copied. */
-static const char *fill(struct bridge_account *account, const struct passwd *entry, char *buffer) {
-    gid_t primary = entry->pw_gid;
+void account_groups_read(struct account_groups *groups, const struct account *account) {
+    memset(groups, 0, sizeof *groups);
+    groups->error = lacks_room();
+    if (groups->error != NULL)
+        return;
+    char *buffer = malloc(ENTRY_SIZE);
+    gid_t *gids = calloc(MAX_GROUPS, sizeof *gids);
+    groups->error = read_groups(groups, account, buffer, gids);
+    free(gids);
+    free(buffer);
+}
+
+void account_groups_free(struct account_groups *groups) {
+    for (size_t i = 0; i < groups->count; i++)
+        free(groups->names[i]);
+    free(groups->names);
+    memset(groups, 0, sizeof *groups);
+}
+
+/* NULL, or why the entry could not be copied. */
+static const char *copy(struct account *account, const struct passwd *entry) {
+    bool has_shell = entry->pw_shell != NULL && entry->pw_shell[0] != '\0';
     account->name = strdup(entry->pw_name);
     account->gecos = strdup(entry->pw_gecos == NULL ? "" : entry->pw_gecos);
+    account->shell = strdup(has_shell ? entry->pw_shell : "/bin/sh");
     account->uid = entry->pw_uid;
-    if (account->name == NULL || account->gecos == NULL) {
-        account_free(account);
-        return "out of memory";
-    }
-    account->groups_error = read_groups(account, primary, buffer);
-    return NULL;
+    account->gid = entry->pw_gid;
+    if (account->name != NULL && account->gecos != NULL && account->shell != NULL)
+        return NULL;
+    account_free(account);
+    return "out of memory";
 }
 
 /* By name, or by uid if the name is NULL. "No such user" is accepted only from a name service with enough
  * resources: PAM stacks may let unknown users pass. */
-static bool look_up(struct bridge_account *account, const char *name, uid_t uid) {
+static bool look_up(struct account *account, const char *name, uid_t uid) {
     struct passwd entry;
     struct passwd *result = NULL;
     char *buffer = malloc(ENTRY_SIZE);
@@ -110,27 +118,35 @@ static bool look_up(struct bridge_account *account, const char *name, uid_t uid)
     int error = name != NULL ? getpwnam_r(name, &entry, buffer, ENTRY_SIZE, &result)
                              : getpwuid_r(uid, &entry, buffer, ENTRY_SIZE, &result);
     if (error == 0 && result != NULL)
-        account->error = fill(account, result, buffer);
+        account->error = copy(account, result);
     else
         account->error = means_unknown(error) ? lacks_room() : "the passwd entry can't be read";
     free(buffer);
     return account->name != NULL;
 }
 
-bool account_by_name(struct bridge_account *account, const char *name) {
+bool account_by_name(struct account *account, const char *name) {
     return look_up(account, name, 0);
 }
 
-bool account_by_uid(struct bridge_account *account, uid_t uid) {
+bool account_by_uid(struct account *account, uid_t uid) {
     return look_up(account, NULL, uid);
 }
 
-void account_free(struct bridge_account *account) {
-    for (size_t i = 0; i < account->group_count; i++)
-        free(account->groups[i]);
-    free(account->groups);
+bool account_ids(const char *name, uid_t *uid, gid_t *gid) {
+    struct account account;
+    if (!account_by_name(&account, name))
+        return false;
+    *uid = account.uid;
+    *gid = account.gid;
+    account_free(&account);
+    return *uid != 0 && *gid != 0;
+}
+
+void account_free(struct account *account) {
     free(account->name);
     free(account->gecos);
+    free(account->shell);
     memset(account, 0, sizeof *account);
 }
 

@@ -1,9 +1,10 @@
 #include "login_uid.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <sys/stat.h>
+
+#include "system.h"
 
 #ifndef LOGIN_UID_PATH
 #define LOGIN_UID_PATH "/proc/self/loginuid"
@@ -13,25 +14,17 @@ bool login_uid_read(uint32_t *uid) {
     /* The longest number, a newline, and one more byte. */
     char text[sizeof "4294967295\n" + 1];
     char *end = NULL;
-    bool known = false;
-    ssize_t length = 0;
-    int fd = open(LOGIN_UID_PATH, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        goto out;
-    do
-        length = read(fd, text, sizeof text - 1);
-    while (length < 0 && errno == EINTR);
+    struct stat status;
+    int fd = system_open(LOGIN_UID_PATH, &status);
+    ssize_t length = fd < 0 ? -1 : system_read(fd, text, sizeof text - 1);
+    system_close(&fd);
     if (length <= 0 || (size_t)length == sizeof text - 1 || text[0] < '0' || text[0] > '9')
-        goto out;
+        return false;
     text[length] = '\0';
     errno = 0;
     unsigned long value = strtoul(text, &end, 10);
     if (errno != 0 || value > UINT32_MAX || (*end != '\0' && *end != '\n'))
-        goto out;
+        return false;
     *uid = (uint32_t)value;
-    known = true;
-out:
-    if (fd >= 0)
-        close(fd);
-    return known;
+    return true;
 }

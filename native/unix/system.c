@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -30,15 +29,12 @@ int64_t system_now(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-bool system_user_ids(const char *name, uid_t *uid, gid_t *gid) {
-    struct passwd entry;
-    struct passwd *result = NULL;
-    char buffer[16384];
-    if (getpwnam_r(name, &entry, buffer, sizeof buffer, &result) != 0 || result == NULL)
-        return false;
-    *uid = result->pw_uid;
-    *gid = result->pw_gid;
-    return *uid != 0 && *gid != 0;
+bool system_secure_descriptors(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && (errno != EBADF || open("/dev/null", O_RDWR | O_NOCTTY) != fd))
+            return false;
+    }
+    return true;
 }
 
 int system_open(const char *path, struct stat *status) {

@@ -1,6 +1,6 @@
 /** Distance: a TCP proxy on this machine that lets everything arrive later, in its order. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { type Clock, systemClock } from '../lib/clock.ts';
+import { type Clock, systemClock } from '../src/lib/clock.ts';
 
 export interface DelayProxyOptions {
   /** Where it forwards to. */
