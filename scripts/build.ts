@@ -46,7 +46,7 @@ export async function buildEngine(): Promise<void> {
       output: 'build/duo-ts.new',
       disableExperimentalSEAWarning: true,
       useCodeCache: true,
-      // PERM0001 warns of addons, in words for whoever chose them: nobody who reads a login's log did.
+      // PERM0001 warns of addons. The engine loads its own on purpose, and the warning would go to a login's log.
       execArgv: [...PERMISSIONS, '--disable-warning=ExperimentalWarning', '--disable-warning=PERM0001'],
       execArgvExtension: 'none',
     }),

@@ -38,7 +38,7 @@ function withoutMacros(source: string): string {
 
 /**
  * The strings of a source, those that are written in pieces put together, what varies in them as `%`. What is wrong with
- * a frame is left out, since no entry says more of it than `the engine spoke nonsense`, and so is what a compiler says.
+ * a frame is left out, since no entry says more of it than `the engine violated the protocol`, and so is what a compiler says.
  */
 function linesOf(path: string): string[] {
   const source = withoutMacros(readFileSync(path, 'utf8')).replaceAll(

@@ -441,7 +441,7 @@ class Soak {
     this.#engine.process.kill('SIGTERM');
     const [code]: unknown[] = await exit;
     if (code !== 0) this.#wrong.push(`the engine ended with ${String(code)}`);
-    if (!this.#engine.log().includes('takes no more logins, 0 are under way')) {
+    if (!this.#engine.log().includes('accepts no more logins, 0 are under way')) {
       this.#wrong.push('logins were left under way');
     }
     return performance.now() - began;

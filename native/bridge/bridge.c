@@ -46,7 +46,7 @@ struct bridge {
     const char *resident;
     struct frame_reader reader;
     int64_t deadline;
-    int64_t heard;
+    int64_t last_received;
     size_t prompts;
     size_t statuses;
     size_t logs;
@@ -74,14 +74,14 @@ fail(struct bridge *login, enum bridge_outcome outcome, const char *format, ...)
 }
 
 static void fail_nonsense(struct bridge *login, const char *what) {
-    fail(login, BRIDGE_SERVICE_ERROR, "the engine spoke nonsense: %s", what);
+    fail(login, BRIDGE_SERVICE_ERROR, "the engine violated the protocol: %s", what);
 }
 
 /* The engine closed the connection. How it ended is the reason. */
 static void fail_gone(struct bridge *login) {
     char how[160];
     if (login->resident != NULL) {
-        fail(login, BRIDGE_SERVICE_ERROR, "the engine hung up without a verdict");
+        fail(login, BRIDGE_SERVICE_ERROR, "the engine closed the connection without a verdict");
         return;
     }
     login->socket = -1;
@@ -140,14 +140,14 @@ static void heed_host(struct bridge *login) {
 /* Ends the login when its time or the engine's time has ended. */
 static void heed_clock(struct bridge *login) {
     /* A resident engine is already running, so its HELLO comes at once. */
-    int patience = login->resident != NULL && !login->greeted ? BRIDGE_GREETING_MS : BRIDGE_SILENCE_MS;
+    int limit = login->resident != NULL && !login->greeted ? BRIDGE_GREETING_MS : BRIDGE_SILENCE_MS;
     int64_t now = system_now();
     if (now >= login->deadline)
         fail(login, BRIDGE_SERVICE_ERROR, "the engine gave no verdict in time");
-    else if (now - login->heard >= patience)
+    else if (now - login->last_received >= limit)
         fail(login, BRIDGE_SERVICE_ERROR, "%s",
-             login->resident != NULL ? "the engine gave no sign of life"
-                                     : "the engine gave no sign of life and was ended");
+             login->resident != NULL ? "the engine did not respond"
+                                     : "the engine did not respond and was killed");
 }
 
 /* Waits for the socket. False: the login has ended. */
@@ -210,7 +210,7 @@ static void answer_prompt(struct bridge *login, const struct frame_message *mess
     if (text != NULL)
         answer = login->host->prompt(login->host->context, text);
     /* The time in the user's conversation does not count as silence. */
-    login->heard = system_now();
+    login->last_received = system_now();
     frame_begin(&frame, FRAME_ANSWER);
     if (answer == NULL || strlen(answer) > MAX_ANSWER)
         frame_number(&frame, TAG_FAILED, 1);
@@ -237,7 +237,7 @@ static void write_log(struct bridge *login, const struct frame_message *message)
     uint32_t priority = message->numbers[TAG_PRIORITY];
     uint32_t channel = message->numbers[TAG_CHANNEL];
     if (channel > BRIDGE_STDERR || priority > LOG_DEBUG || priority < LOG_ERR) {
-        fail_nonsense(login, "a log line of unknown kind");
+        fail_nonsense(login, "an invalid log line");
         return;
     }
     char *text = frame_dup(&message->texts[TAG_TEXT]);
@@ -275,7 +275,7 @@ static void give_groups(struct bridge *login, const struct frame_message *messag
     struct account_groups groups;
     account_groups_read(&groups, accounts[of]);
     /* The time of the name service does not count as silence. */
-    login->heard = system_now();
+    login->last_received = system_now();
     facts_put_groups(&frame, &groups);
     (void)send_frame(login, &frame);
     frame_free(&frame);
@@ -287,7 +287,7 @@ static void take_verdict(struct bridge *login, const struct frame_message *messa
     uint32_t outcome = message->numbers[TAG_OUTCOME];
     const struct frame_text_field *error = &message->texts[TAG_ERROR];
     if (outcome < BRIDGE_PASS || outcome > BRIDGE_SERVICE_ERROR || message->numbers[TAG_CODE] > 6) {
-        fail_nonsense(login, "a verdict of unknown kind");
+        fail_nonsense(login, "an invalid verdict");
         return;
     }
     snprintf(verdict->error, sizeof verdict->error, "%.*s", (int)error->length, error->data);
@@ -334,7 +334,7 @@ static void act_on(struct bridge *login, const struct frame_message *message) {
         take_verdict(login, message);
         break;
     default:
-        fail_nonsense(login, "a frame that is the host's");
+        fail_nonsense(login, "a frame type of the host");
     }
 }
 
@@ -363,7 +363,7 @@ static void converse(struct bridge *login) {
         size_t size = frame_room(&login->reader, &room);
         ssize_t received = recv(login->socket, room, size, MSG_DONTWAIT);
         if (received > 0) {
-            login->heard = system_now();
+            login->last_received = system_now();
             frame_arrived(&login->reader, (size_t)received);
             act_on_all(login);
         } else if (received == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
@@ -388,7 +388,7 @@ static void __attribute__((format(printf, 2, 3))) warn(const struct bridge *logi
 
 /* Sends the facts and the groups. False: the engine failed, and the verdict has the reason. */
 static bool inform(struct bridge *login) {
-    login->heard = system_now();
+    login->last_received = system_now();
     login->starting = true;
     if (send_facts(login, login->facts))
         converse(login);

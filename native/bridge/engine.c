@@ -36,7 +36,7 @@ static int open_program(const char *path, char *why, size_t why_size) {
     if (program < 0 || fstat(program, &status) < 0)
         snprintf(why, why_size, "%.200s: %s", path, strerror(errno));
     else if (!S_ISREG(status.st_mode))
-        snprintf(why, why_size, "%.200s is no regular file", path);
+        snprintf(why, why_size, "%.200s is not a regular file", path);
     else if (!system_is_trusted(&status, true))
         snprintf(why, why_size, "%.200s must be owned by root and writable by nobody else", path);
     else
@@ -123,7 +123,7 @@ out:
 
 /* Waits for a report, despite signals. 0: the keeper has ended; below 0: it has not, and there is no report.
  */
-static ssize_t hear(const struct engine *engine, struct keeper_report *report, int milliseconds) {
+static ssize_t receive_report(const struct engine *engine, struct keeper_report *report, int milliseconds) {
     const struct timespec patience = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
     struct pollfd awaited = {.fd = engine->report, .events = POLLIN};
     sigset_t all;
@@ -137,11 +137,11 @@ static ssize_t hear(const struct engine *engine, struct keeper_report *report, i
  * waits for every child may have reaped it. */
 static bool gather(const struct engine *engine, siginfo_t *info) {
     struct keeper_report ignored;
-    ssize_t heard;
+    ssize_t size;
     do
-        heard = hear(engine, &ignored, KILL_MS);
-    while (heard > 0);
-    if (heard < 0)
+        size = receive_report(engine, &ignored, KILL_MS);
+    while (size > 0);
+    if (size < 0)
         return false;
     while (waitid(P_PID, (id_t)engine->pid, info, WEXITED | __WALL) < 0 && errno == EINTR)
         continue;
@@ -170,7 +170,7 @@ static int describe(const struct keeper_report *report, char *how, size_t how_si
 int engine_end(struct engine *engine, char *how, size_t how_size) {
     struct keeper_report report;
     siginfo_t info = {0};
-    ssize_t heard = -1;
+    ssize_t size = -1;
     int killed_by = 0;
 
     system_close(&engine->socket);
@@ -178,13 +178,13 @@ int engine_end(struct engine *engine, char *how, size_t how_size) {
         how[0] = '\0';
     if (engine->pid > 0) {
         if (how != NULL)
-            heard = hear(engine, &report, LEAVE_MS);
-        if (heard == (ssize_t)sizeof report)
+            size = receive_report(engine, &report, LEAVE_MS);
+        if (size == (ssize_t)sizeof report)
             killed_by = describe(&report, how, how_size);
         (void)shutdown(engine->report, SHUT_WR);
         if (!gather(engine, &info) && kill(engine->pid, SIGKILL) == 0)
             (void)gather(engine, &info);
-        if (heard == 0 && info.si_pid != 0 && info.si_code != CLD_EXITED) {
+        if (size == 0 && info.si_pid != 0 && info.si_code != CLD_EXITED) {
             killed_by = info.si_status;
             snprintf(how, how_size, "its keeper was killed by signal %d", killed_by);
         }

@@ -149,22 +149,22 @@ static const char *read_fields(struct frame_message *message, const unsigned cha
         if (length > (size_t)(end - at))
             return "a field runs past its frame";
         if (tag >= FRAME_TAGS || ((shape->required | shape->optional) & BIT(tag)) == 0)
-            return "a field that its frame does not have";
+            return "a field that does not belong to its frame";
         if (seen & BIT(tag))
-            return "a field that stands twice";
+            return "a repeated field";
         seen |= BIT(tag);
         if ((NUMBERS & BIT(tag)) == 0) {
             if (!is_text(at, length))
-                return "a text that is no text";
+                return "a text that is not UTF-8";
             message->texts[tag] = (struct frame_text_field){(const char *)at, length};
         } else {
             if (length != 4)
-                return "a number that is no 32-bit number";
+                return "a number that is not 32 bits long";
             message->numbers[tag] = get_u32(at);
         }
         at += length;
     }
-    return (seen & shape->required) == shape->required ? NULL : "a frame that lacks a field";
+    return (seen & shape->required) == shape->required ? NULL : "a frame without a required field";
 }
 
 enum frame_result frame_next(struct frame_reader *reader, struct frame_message *message, const char **why) {

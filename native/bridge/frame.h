@@ -130,7 +130,7 @@ enum frame_result frame_next(struct frame_reader *reader, struct frame_message *
 /* True when a C string is UTF-8. */
 bool frame_is_text(const char *value);
 
-/* A text as a C string, to be freed; NULL when there is no memory. */
+/* A text as a C string, to be freed; NULL when out of memory. */
 char *frame_dup(const struct frame_text_field *text);
 
 #endif

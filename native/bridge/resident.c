@@ -27,7 +27,7 @@ static bool is_socket(int directory, const char *name, char *why, size_t why_siz
         return false;
     }
     if (!S_ISSOCK(status.st_mode))
-        snprintf(why, why_size, "it is no socket");
+        snprintf(why, why_size, "it is not a socket");
     return S_ISSOCK(status.st_mode);
 }
 

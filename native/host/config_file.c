@@ -14,7 +14,7 @@
 /* Checks the open file, not its path. */
 static bool judge(const struct stat *status, const char *path, char *why, size_t why_size) {
     if (!S_ISREG(status->st_mode)) {
-        snprintf(why, why_size, "Couldn't open %s: it is no regular file", path);
+        snprintf(why, why_size, "Couldn't open %s: it is not a regular file", path);
         return false;
     }
     if (status->st_uid != geteuid() || (status->st_mode & (S_IRWXG | S_IRWXO)) != 0) {
@@ -48,7 +48,7 @@ bool config_file_read(struct config_file *file, const char *path, char *why, siz
     else if (length > FRAME_MAX_CONFIG)
         snprintf(why, why_size, "%s is longer than %d bytes", path, FRAME_MAX_CONFIG);
     else if (memchr(file->text, '\0', (size_t)length) != NULL)
-        snprintf(why, why_size, "%s holds a NUL byte: it is no configuration", path);
+        snprintf(why, why_size, "%s holds a NUL byte: it is not a configuration", path);
     else
         done = true;
     file->length = length < 0 ? 0 : (size_t)length;

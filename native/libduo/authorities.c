@@ -23,7 +23,7 @@ bool authorities_usable(const char *pem, const char **why) {
         if (length > 2 && strncmp(at + length, END, strlen(END)) == 0)
             return true;
     }
-    *why = "there is no certificate in it";
+    *why = "it contains no certificate";
     return false;
 }
 

@@ -58,7 +58,7 @@ static duo_code_t judge(duo_t *d, const struct bridge_verdict *verdict) {
     if (!verdict->from_engine)
         return fail(d, verdict->signal != 0 ? DUO_ABORT : DUO_LIB_ERROR, "%s", verdict->error);
     if ((verdict->outcome == BRIDGE_PASS) != (verdict->code == DUO_OK))
-        return fail(d, DUO_LIB_ERROR, "the engine spoke nonsense: a verdict that contradicts itself");
+        return fail(d, DUO_LIB_ERROR, "the engine violated the protocol: a verdict that contradicts itself");
     switch (verdict->code) {
     case DUO_OK:
         return fail(d, DUO_OK, "%s", "");
@@ -138,6 +138,6 @@ EXPORT duo_code_t duo_login(duo_t *d, const char *username, const char *client_i
         return fail(d, DUO_CLIENT_ERROR, "need a conv_prompt or DUO_FLAG_AUTO: nobody can be asked");
     const char *name = not_a_text(d, username);
     if (name != NULL)
-        return fail(d, DUO_CLIENT_ERROR, "%s is no UTF-8", name);
+        return fail(d, DUO_CLIENT_ERROR, "%s is not UTF-8", name);
     return run_login(d, username, client_ip, flags, command);
 }

@@ -284,7 +284,7 @@ int main(int argc, char **argv) {
     environment_take(&launcher.environment);
     openlog(PROGRAM, LOG_PID, LOG_AUTHPRIV);
     if (!privileges_caller(&launcher.caller)) {
-        fprintf(stderr, PROGRAM " may be setuid to root, and to nobody else\n");
+        fprintf(stderr, PROGRAM " may be setuid to root only\n");
         return EXIT_FAILURE;
     }
     if (!read_options(&launcher, argc, argv))

@@ -71,7 +71,7 @@ int system_open_directory(const char *path, bool own, const char **name, char *w
     const char *slash = strrchr(path, '/');
 
     if (path[0] != '/' || slash[1] == '\0' || strlen(path) >= sizeof directory) {
-        snprintf(why, why_size, "%.200s is no absolute path of a file", path);
+        snprintf(why, why_size, "%.200s is not the absolute path of a file", path);
         errno = EINVAL;
         return -1;
     }

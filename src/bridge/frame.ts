@@ -222,7 +222,7 @@ function encodeValue(name: FieldName, value: number | string): Buffer {
     return Buffer.from(value, 'utf8');
   }
   if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) {
-    throw new FrameError(`field ${name} is no 32-bit number`);
+    throw new FrameError(`field ${name} is not a 32-bit number`);
   }
   const body = Buffer.alloc(4);
   body.writeUInt32BE(value);
@@ -260,9 +260,9 @@ export function decodeFrame(body: Buffer): Frame {
     at += 5 + length;
     const shape: FieldShape = FIELDS[name];
     if ((numbers.has(name) || texts.has(name)) && !shape.repeated)
-      throw new FrameError(`tag ${tag} stands twice`);
+      throw new FrameError(`tag ${tag} is repeated`);
     if (shape.kind === 'number') {
-      if (length !== 4) throw new FrameError(`tag ${tag} is no 32-bit number`);
+      if (length !== 4) throw new FrameError(`tag ${tag} is not a 32-bit number`);
       numbers.set(name, value.readUInt32BE(0));
     } else {
       const text = decodeText(value, shape);
@@ -282,7 +282,7 @@ function decodeText(value: Buffer, shape: FieldShape): string {
     return utf8.decode(value);
   } catch {
     if (shape.kind === 'foreign') return value.toString('latin1');
-    throw new FrameError(`tag ${shape.tag} is no UTF-8`);
+    throw new FrameError(`tag ${shape.tag} is not UTF-8`);
   }
 }
 

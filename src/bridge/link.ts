@@ -141,7 +141,7 @@ class Link {
         this.#cancel(error instanceof Error ? error.message : 'nonsense');
       }
     });
-    socket.on('end', () => this.#cancel('the host hung up'));
+    socket.on('end', () => this.#cancel('the host closed the connection'));
     socket.on('error', () => this.#cancel('the socket failed'));
     socket.on('close', () => this.#cancel('the socket closed'));
     this.#send(FrameType.engineHello, [
@@ -194,7 +194,7 @@ class Link {
 
   #receive(frame: Frame): void {
     if (!this.#greeted) {
-      if (frame.type !== FrameType.hostHello) throw new FrameError('the host did not say HELLO');
+      if (frame.type !== FrameType.hostHello) throw new FrameError('the host did not send HELLO first');
       if (frame.number('version') !== PROTOCOL_VERSION)
         throw new FrameError('the host speaks another version');
       this.#greeted = true;

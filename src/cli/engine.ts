@@ -17,7 +17,7 @@ export async function runEngine(): Promise<void> {
   giveUpPermissions();
   if (!isSocket(SOCKET)) {
     process.stderr.write(
-      'duo-ts engine: descriptor 3 is no socket; the PAM module starts the engine, nobody else\n',
+      'duo-ts engine: descriptor 3 is not a socket; only the PAM module starts the engine\n',
     );
     process.exit(2);
   }

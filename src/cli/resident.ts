@@ -112,7 +112,7 @@ export async function runResident(options: ResidentArguments): Promise<void> {
   const { reason, failed } = await (passed ? Promise.race([end, idleEnd(server, listener)]) : end);
   if (failed) process.exitCode = 1;
   notify(`STOPPING=1\nSTATUS=waiting for ${server.inFlight} logins to end`);
-  log(Priority.info, `${reason}: takes no more logins, ${server.inFlight} are under way`);
+  log(Priority.info, `${reason}: accepts no more logins, ${server.inFlight} are in progress`);
   // After an unforeseen error a login may never end.
   await Promise.race([server.drain(), systemClock.sleep(DRAIN_MS)]);
   listener.close();
@@ -195,7 +195,7 @@ function loadAddon(): Unix {
 function readConfig(path: string | undefined): ConfigText | undefined {
   if (path === undefined) return undefined;
   const text = readText(path);
-  if (text.includes('\0')) throw new StartError(`${path} holds a NUL byte: it is no configuration`);
+  if (text.includes('\0')) throw new StartError(`${path} holds a NUL byte: it is not a configuration`);
   return { path, text };
 }
 
@@ -225,7 +225,7 @@ function notifier(unix: Unix): (state: string) => void {
     try {
       unix.notify(path, state);
     } catch (error) {
-      log(Priority.warning, `systemd can't be told ${state.split('\n', 1)[0]}: ${messageOf(error)}`);
+      log(Priority.warning, `cannot notify systemd of ${state.split('\n', 1)[0]}: ${messageOf(error)}`);
     }
   };
 }
@@ -264,7 +264,7 @@ async function listenByHand(
   server: Server,
   { socket: path, users }: Pick<ResidentArguments, 'socket' | 'users'>,
 ): Promise<void> {
-  if (!path.startsWith('/')) throw new StartError(`${path} is no absolute path`);
+  if (!path.startsWith('/')) throw new StartError(`${path} is not an absolute path`);
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
     await removeStale(path);
@@ -280,7 +280,7 @@ async function listenByHand(
 /** Removes a stale socket, but not one that is in use. */
 async function removeStale(path: string): Promise<void> {
   if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
-  if (!lstatSync(path).isSocket()) throw new StartError(`${path} is there and is no socket`);
+  if (!lstatSync(path).isSocket()) throw new StartError(`${path} exists and is not a socket`);
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const probe = createConnection(path, () => resolve(true)).on('error', () => resolve(false));
   const served = await promise;

@@ -154,7 +154,7 @@ function plainError(endpoint: Endpoint, error: unknown): DuoError {
       ? new DuoReplyError(`the reply is longer than ${MAX_REPLY} bytes`)
       : broken(endpoint, 'Connection closed');
   }
-  const reason = codeOf(cause).startsWith('HPE_') ? 'the reply is no HTTP' : 'Connection closed';
+  const reason = codeOf(cause).startsWith('HPE_') ? 'the reply is not HTTP' : 'Connection closed';
   return broken(endpoint, reason, cause ?? error);
 }
 

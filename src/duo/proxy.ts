@@ -24,10 +24,10 @@ export function parseProxy(value: Secret): HttpProxy {
   const host = v6 ?? name;
   const number = Number(port ?? DEFAULT_PORT);
   if (scheme.toLowerCase() !== 'http') {
-    throw new DuoHandleError('http_proxy is no http proxy');
+    throw new DuoHandleError('http_proxy is not an HTTP proxy');
   }
   if (host === undefined || number < 1 || number > 65_535) {
-    throw new DuoHandleError('http_proxy is no [http://][user:password@]host[:port]');
+    throw new DuoHandleError('http_proxy must be [http://][user:password@]host[:port]');
   }
   return { host, port: number, authorization: basic(credentials) };
 }

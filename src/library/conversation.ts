@@ -8,16 +8,16 @@ export interface DuoConversation {
    * Shows Duo's menu and gives the user's answer: a key of the menu, a passcode, or a factor such as `push2`.
    * `undefined`, an exception or a rejection means that there is none: the login ends with `DUO_ABORT`.
    *
-   * May be missing with `DuoFlag.Auto`.
+   * Optional with `DuoFlag.Auto`.
    * @param text several lines; the last is the prompt itself and ends with a space
    * @param signal is aborted when the login is over before there is an answer
    */
   prompt?(text: string, signal: AbortSignal): string | undefined | Promise<string | undefined>;
   /**
-   * Shows one status message, which may be empty (a line's distance). A promise that it returns is awaited before the
+   * Shows one status message. An empty message is an empty line. A promise that it returns is awaited before the
    * next message, the next prompt and the login's end. An exception or a rejection ends the login with `DUO_ABORT`.
    *
-   * May be missing where nobody looks.
+   * May be missing if nobody sees messages.
    */
   status?(text: string): unknown;
 }
@@ -49,7 +49,7 @@ export class StatusError extends Error {
 }
 
 /** One login's use of a conversation: messages and prompts in order, and no wait after the login's end. @internal */
-export class Talk {
+export class QueuedConversation {
   /** What the program's conversation threw. */
   cause: unknown;
   readonly #conversation: DuoConversation;

@@ -12,7 +12,13 @@ import { systemClock } from '../lib/clock.ts';
 import { RELEASE } from '../lib/release.ts';
 import { Secret } from '../lib/secret.ts';
 import { runLogin } from '../login/run-login.ts';
-import { type DuoConversation, orAborted, StatusError, Talk, terminal } from './conversation.ts';
+import {
+  type DuoConversation,
+  orAborted,
+  QueuedConversation,
+  StatusError,
+  terminal,
+} from './conversation.ts';
 import { type DuoResult, errorResult, resultOf } from './result.ts';
 
 /** The flags of duo(3): `DuoFlag.Auto | DuoFlag.Sync`. */
@@ -85,11 +91,12 @@ export class Duo {
     const { ikey, skey, host, progname, httpProxy, httpsTimeout = 0, verifiedPush = false } = options;
     this.#ikey = handleText('ikey', ikey);
     this.#skey = new Secret(handleText('skey', skey));
-    this.#host = apiHost(host) ?? unusable('host is no NAME[:PORT]');
+    this.#host = apiHost(host) ?? unusable('host must be NAME[:PORT]');
     const program = handleText('progname', progname ?? `pam-duo-ts/${RELEASE}`);
     this.#userAgent = userAgent(program);
     this.#proxy = httpProxy === undefined ? undefined : parseProxy(new Secret(httpProxy));
-    if (!Number.isFinite(httpsTimeout) || httpsTimeout < 0) unusable('httpsTimeout is no number of seconds');
+    if (!Number.isFinite(httpsTimeout) || httpsTimeout < 0)
+      unusable('httpsTimeout must be a number of seconds');
     this.#timeout = httpsTimeout * 1000;
     this.#verifiedPush = verifiedPush;
     this.#trust = trust;
@@ -117,18 +124,18 @@ export class Duo {
 
   /**
    * duo_set_host: another API host, as `DuoOptions.host` has it, for the logins that begin after it.
-   * @throws {@link DuoParameterError} when it is none
+   * @throws {@link DuoParameterError} when it is invalid
    */
   setHost(host: string): void {
     this.#open();
     const place = apiHost(host);
-    if (place === undefined) throw new DuoParameterError('host is no NAME[:PORT]');
+    if (place === undefined) throw new DuoParameterError('host must be NAME[:PORT]');
     this.#host = place;
   }
 
   /**
-   * duo_set_ssl_verify: with `false`, the logins that begin after it verify no certificate. Whoever can answer in
-   * Duo's place can then let anybody in: for tests alone.
+   * duo_set_ssl_verify: with `false`, the logins that begin after it verify no certificate. Anyone who can answer in
+   * Duo's place can then let anyone in: for tests only.
    */
   setSslVerify(verify: boolean): void {
     this.#open();
@@ -167,7 +174,7 @@ export class Duo {
     return this.#error;
   }
 
-  /** duo_close. Logins that are under way end at once, with {@link DuoClosedError}. */
+  /** duo_close. Logins in progress end at once, with {@link DuoClosedError}. */
   close(): void {
     this.#closed = true;
     for (const run of this.#logins) run.abort(new DuoClosedError('the Duo API handle was closed'));
@@ -175,8 +182,8 @@ export class Duo {
 
   async #login(username: string, options: DuoLoginOptions, run: AbortController): Promise<DuoResult> {
     const { clientIp, command, flags = 0 } = options;
-    const talk = new Talk(this.#conversation, run);
-    const conversation = talk.forLogin();
+    const queued = new QueuedConversation(this.#conversation, run);
+    const conversation = queued.forLogin();
     const auto = (flags & DuoFlag.Auto) !== 0;
     const problem = problemWith(username, options, auto || conversation.prompt !== undefined);
     if (problem !== undefined) return errorResult(new DuoParameterError(problem), 'config');
@@ -196,17 +203,17 @@ export class Duo {
         attempt: () => ({ flags: { auto, sync: (flags & DuoFlag.Sync) !== 0 } }),
       } as const;
       const end = await runLogin(client, plan, conversation, run.signal);
-      await talk.shown();
+      await queued.shown();
       run.signal.throwIfAborted();
       // A login of the library has no deadline of its own; the signal was checked before.
       if (end.kind === 'late') throw run.signal.reason;
       const result = resultOf(end);
-      return result.code === 'DUO_ABORT' && talk.cause !== undefined
-        ? { ...result, cause: talk.cause }
+      return result.code === 'DUO_ABORT' && queued.cause !== undefined
+        ? { ...result, cause: queued.cause }
         : result;
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
-      return { code: 'DUO_ABORT', stage: 'prompt', message: error.message, cause: talk.cause };
+      return { code: 'DUO_ABORT', stage: 'prompt', message: error.message, cause: queued.cause };
     } finally {
       client.close();
     }
@@ -257,10 +264,10 @@ function problemWith(
   answerable: boolean,
 ): string | undefined {
   if (typeof username !== 'string' || username === '') return 'need username to authenticate';
-  if (clientIp !== undefined && typeof clientIp !== 'string') return 'clientIp is no text';
-  if (command !== undefined && typeof command !== 'string') return 'command is no text';
+  if (clientIp !== undefined && typeof clientIp !== 'string') return 'clientIp must be a string';
+  if (command !== undefined && typeof command !== 'string') return 'command must be a string';
   if (flags !== undefined && (typeof flags !== 'number' || (flags & ALL_FLAGS) !== flags)) {
-    return 'flags are none of DuoFlag.Auto and DuoFlag.Sync';
+    return 'flags must be DuoFlag.Auto, DuoFlag.Sync or both';
   }
   return answerable ? undefined : 'nobody can be asked: set a prompt, or use DuoFlag.Auto';
 }

@@ -45,7 +45,7 @@ export interface LoginTools {
 /** duo_unix's complete sentence, because programs parse the log. An empty cafile is an error here. */
 const NOVERIFY =
   'TLS certificate verification is disabled (noverify is set, or cafile is empty); ' +
-  'whoever can answer in place of Duo can let anybody in';
+  'anyone who can answer in place of Duo can let anyone in';
 
 /** How a program differs from the others. */
 export interface ProgramProfile {
@@ -111,7 +111,7 @@ class ConfiguredLogin {
     const { config } = this.#facts;
     const unreadable = unreadableAccount(this.#facts);
     if (unreadable !== undefined) return this.#denied(DuoCode.libError, unreadable);
-    if (config === undefined) return this.#denied(DuoCode.libError, 'the host brought no configuration');
+    if (config === undefined) return this.#denied(DuoCode.libError, 'the host sent no configuration');
     const parsed = parseConfig(config.text, { path: config.path, program: this.#profile.program });
     this.#notices(parsed.notices);
     if (!parsed.ok) {

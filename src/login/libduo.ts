@@ -39,7 +39,7 @@ export function libduoLogin(tools: LibduoTools): Login {
     context.noGroups();
     const { application } = facts;
     if (application === undefined) {
-      return verdict(DuoCode.libError, 'the program named no Duo application');
+      return verdict(DuoCode.libError, 'the program sent no Duo application');
     }
     const place = parseHost(application.host);
     if (place === undefined || place.host === '') {

@@ -45,7 +45,7 @@ export class Limits {
 
   #admitRoot(): Admission {
     // After a dropped connection, root's PAM application starts a private engine.
-    if (this.#root >= MAX_ROOT) return { kind: 'dropped', error: `${MAX_ROOT} logins are under way` };
+    if (this.#root >= MAX_ROOT) return { kind: 'dropped', error: `${MAX_ROOT} logins are in progress` };
     this.#root += 1;
     return {
       kind: 'admitted',

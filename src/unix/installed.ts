@@ -18,7 +18,7 @@ export function loadInstalledUnix(program: string): Unix {
       throw new Error(`${each} must be owned by root and writable by nobody else`);
     }
   }
-  if (!lstatSync(path).isFile()) throw new Error(`${path} is no regular file`);
+  if (!lstatSync(path).isFile()) throw new Error(`${path} is not a regular file`);
   const addon: Unix = createRequire(path)(path);
   return addon;
 }

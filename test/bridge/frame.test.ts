@@ -122,10 +122,10 @@ const unsendable: readonly [string, FrameType, Field, RegExp][] = [
   ['a text with NUL', FrameType.status, ['text', 'a\0b'], /text holds NUL/],
   ['a number for a text', FrameType.status, ['text', 1], /text is of another kind/],
   ['a text for a number', FrameType.verdict, ['outcome', '1'], /outcome is of another kind/],
-  ['a negative number', FrameType.verdict, ['outcome', -1], /outcome is no 32-bit number/],
-  ['a broken number', FrameType.verdict, ['outcome', 1.5], /outcome is no 32-bit number/],
-  ['no number', FrameType.verdict, ['outcome', Number.NaN], /outcome is no 32-bit number/],
-  ['a large number', FrameType.facts, ['deadline', 2 ** 32], /deadline is no 32-bit number/],
+  ['a negative number', FrameType.verdict, ['outcome', -1], /outcome is not a 32-bit number/],
+  ['a broken number', FrameType.verdict, ['outcome', 1.5], /outcome is not a 32-bit number/],
+  ['no number', FrameType.verdict, ['outcome', Number.NaN], /outcome is not a 32-bit number/],
+  ['a large number', FrameType.facts, ['deadline', 2 ** 32], /deadline is not a 32-bit number/],
 ];
 for (const [name, type, field, message] of unsendable) {
   test(`${name} is not sent`, (t) => {
@@ -188,7 +188,7 @@ for (const [name, { tag, kind }] of Object.entries(FIELDS)) {
     if (type === undefined) throw new Error(`no frame has ${name}`);
     const body = Buffer.of(type, tag, 0, 0, 0, 2, 0x67, 0xfc);
     if (kind === 'foreign') t.is(decodeFrame(body).text(name as keyof typeof FIELDS), 'gü');
-    else t.throws(() => decodeFrame(body), { instanceOf: FrameError, message: `tag ${tag} is no UTF-8` });
+    else t.throws(() => decodeFrame(body), { instanceOf: FrameError, message: `tag ${tag} is not UTF-8` });
   });
 }
 

@@ -173,7 +173,7 @@ const replies: readonly [string, Fault, string | RegExp][] = [
     { kind: 'drop' },
     /^ERR_DUO_CONNECTION Couldn't connect to localhost:\d+: Connection closed$/,
   ],
-  ['bytes that are no HTTP', { kind: 'garbage' }, /^ERR_DUO_CONNECTION .*: the reply is no HTTP$/],
+  ['bytes that are no HTTP', { kind: 'garbage' }, /^ERR_DUO_CONNECTION .*: the reply is not HTTP$/],
   ['a truncated reply', { kind: 'truncated' }, /^ERR_DUO_CONNECTION .*: Connection closed$/],
   ['a huge reply', { kind: 'huge' }, 'ERR_DUO_REPLY the reply is longer than 262144 bytes'],
   ['5xx', { kind: 'status', status: 503 }, 'ERR_DUO_SERVER HTTP 503'],

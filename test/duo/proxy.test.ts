@@ -39,8 +39,8 @@ for (const [value, host, port, authorization] of VALUES) {
 }
 
 const UNUSABLE: readonly [string, string][] = [
-  ['https://user:hush@proxy.test', 'http_proxy is no http proxy'],
-  ['socks5://user:hush@proxy.test', 'http_proxy is no http proxy'],
+  ['https://user:hush@proxy.test', 'http_proxy is not an HTTP proxy'],
+  ['socks5://user:hush@proxy.test', 'http_proxy is not an HTTP proxy'],
   ...[
     'http://',
     'user:hush@',
@@ -49,7 +49,7 @@ const UNUSABLE: readonly [string, string][] = [
     'user:hush@a b',
     'user:hush@a/path',
     'user:hush@::1',
-  ].map((value): [string, string] => [value, 'http_proxy is no [http://][user:password@]host[:port]']),
+  ].map((value): [string, string] => [value, 'http_proxy must be [http://][user:password@]host[:port]']),
 ];
 for (const [value, message] of UNUSABLE) {
   test(`http_proxy = ${value} can't be used`, (t) => {

@@ -55,7 +55,7 @@ async function failing(call: Promise<unknown>): Promise<string> {
   }
 }
 
-const NO_HTTP = 'ERR_DUO_CONNECTION the reply is no HTTP';
+const NO_HTTP = 'ERR_DUO_CONNECTION the reply is not HTTP';
 const CLOSED = 'ERR_DUO_CONNECTION Connection closed';
 const NO_JSON = 'ERR_DUO_REPLY invalid JSON response';
 

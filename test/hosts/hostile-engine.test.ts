@@ -79,22 +79,22 @@ test('each outcome has its PAM code, and none of them is PAM_IGNORE', async (t) 
 
 const modes: Readonly<Record<string, RegExp>> = {
   exit: /the engine ended without a verdict: it exited with 5/,
-  'verdict-first': /the engine spoke nonsense: no HELLO/,
+  'verdict-first': /the engine violated the protocol: no HELLO/,
   version: /speaks protocol version 2/,
-  garbage: /the engine spoke nonsense: a frame that is too long/,
+  garbage: /the engine violated the protocol: a frame that is too long/,
   'hello-exit': /the engine ended without a verdict: it exited with 0/,
   'hello-abort': /the engine ended without a verdict: it was killed by signal 6/,
-  'hello-twice': /the engine spoke nonsense: a second HELLO/,
-  'hello-garbage': /the engine spoke nonsense: a frame of unknown type/,
+  'hello-twice': /the engine violated the protocol: a second HELLO/,
+  'hello-garbage': /the engine violated the protocol: a frame of unknown type/,
   truncated: /the engine ended without a verdict: it exited with 0/,
-  oversized: /the engine spoke nonsense: a frame that is too long/,
-  type: /the engine spoke nonsense: a frame of unknown type/,
-  'verdict-empty': /the engine spoke nonsense: a frame that lacks a field/,
-  'verdict-0': /the engine spoke nonsense: a verdict of unknown kind/,
-  'verdict-8': /the engine spoke nonsense: a verdict of unknown kind/,
-  'log-priority': /the engine spoke nonsense: a log line of unknown kind/,
-  'verdict-257': /the engine spoke nonsense: a verdict of unknown kind/,
-  'verdict-4294967295': /the engine spoke nonsense: a verdict of unknown kind/,
+  oversized: /the engine violated the protocol: a frame that is too long/,
+  type: /the engine violated the protocol: a frame of unknown type/,
+  'verdict-empty': /the engine violated the protocol: a frame without a required field/,
+  'verdict-0': /the engine violated the protocol: an invalid verdict/,
+  'verdict-8': /the engine violated the protocol: an invalid verdict/,
+  'log-priority': /the engine violated the protocol: an invalid log line/,
+  'verdict-257': /the engine violated the protocol: an invalid verdict/,
+  'verdict-4294967295': /the engine violated the protocol: an invalid verdict/,
   'prompt-exit': /the engine ended without a verdict: it exited with 0/,
 };
 for (const [mode, sentence] of Object.entries(modes)) {
@@ -112,7 +112,7 @@ test('engines that say nothing, at whatever step, are ended after 15 seconds', a
   const results = await Promise.all(hanging.map(loginWith));
   for (const { code } of results) t.is(code, PamCode.PAM_SERVICE_ERR);
   for (const mode of hanging) {
-    await log.line(new RegExp(`with-${mode}:.*the engine gave no sign of life and was ended`));
+    await log.line(new RegExp(`with-${mode}:.*the engine did not respond and was killed`));
   }
   t.deepEqual(engines(), []);
 });
@@ -175,7 +175,7 @@ test('an engine whose directory others may change is not started', async (t) => 
   await log.line(/the engine can't be started: .*directory/);
 });
 
-test('an engine argument that is no absolute path is no argument', async (t) => {
+test('an engine argument that is not an absolute path is no argument', async (t) => {
   t.is((await login('duo', 'engine=duo-ts')).code, PamCode.PAM_SERVICE_ERR);
   await log.line(/Invalid pam_duo option: 'engine=duo-ts'/);
 });

@@ -483,7 +483,7 @@ test.serial('setuid to somebody else than root', async (t) => {
   t.like(await launch([SAY_INSIDE], { program: odd }), {
     status: 1,
     stdout: '',
-    stderr: 'login_duo may be setuid to root, and to nobody else\n',
+    stderr: 'login_duo may be setuid to root only\n',
   });
 });
 

@@ -154,7 +154,7 @@ test('killed after the user was asked: a denial, and nobody is asked twice', asy
   process.kill('SIGKILL');
   t.is((await result).code, PamCode.PAM_SERVICE_ERR);
   await log.line(
-    /Error in Duo login for 'alice': resident engine \/run\/duo-ts\/engine\.sock: the engine hung up without a verdict/,
+    /Error in Duo login for 'alice': resident engine \/run\/duo-ts\/engine\.sock: the engine closed the connection without a verdict/,
   );
   t.is(duo.service.transactions.size, 1);
 });
@@ -184,7 +184,7 @@ test('stopped before it greets: a private engine serves after a while', async (t
   const result = login();
   (await pending(duo)).approve();
   t.is((await result).code, PamCode.PAM_SUCCESS);
-  await log.line(/resident engine \S+: the engine gave no sign of life; a private engine serves this login/);
+  await log.line(/resident engine \S+: the engine did not respond; a private engine serves this login/);
 });
 
 test('stopped after the user was asked: a denial after fifteen seconds', async (t) => {
@@ -193,7 +193,7 @@ test('stopped after the user was asked: a denial after fifteen seconds', async (
   await pending(duo);
   process.kill('SIGSTOP');
   t.is((await result).code, PamCode.PAM_SERVICE_ERR);
-  await log.line(/resident engine \S+: the engine gave no sign of life$/);
+  await log.line(/resident engine \S+: the engine did not respond$/);
 });
 
 test('SIGTERM loses no login: those under way end well, new ones are served by others', async (t) => {
@@ -202,7 +202,7 @@ test('SIGTERM loses no login: those under way end well, new ones are served by o
   const results = Array.from({ length: 10 }, () => login());
   await manyPending(10);
   process.kill('SIGTERM');
-  await until(() => own().includes('takes no more logins, 10 are under way'));
+  await until(() => own().includes('accepts no more logins, 10 are under way'));
   const late = login();
   await manyPending(11);
   t.is(privateEngines().length, 1);
@@ -283,7 +283,7 @@ test('idle ends lose no login, whenever it comes', async (t) => {
   const all = engineAfterEngine('--settings', file);
   t.teardown(() => endAll(all));
   await until(() => existsSync(SOCKET));
-  const ends = () => all.log().split('idle: takes no more logins, 0 are under way').length - 1;
+  const ends = () => all.log().split('idle: accepts no more logins, 0 are under way').length - 1;
   const logins = 150;
   for (let turn = 0; turn < logins; turn += 1) {
     t.is((await login(true)).code, PamCode.PAM_SUCCESS);
@@ -307,7 +307,7 @@ test('an engine that serves somebody is not idle, and one that was started by ha
   t.is(all.log(), before);
   push.approve();
   t.is((await result).code, PamCode.PAM_SUCCESS);
-  await until(() => all.log().includes('idle: takes no more logins'));
+  await until(() => all.log().includes('idle: accepts no more logins'));
   const gone = once(all.process, 'exit');
   endAll(all);
   await gone;

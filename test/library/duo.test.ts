@@ -264,7 +264,7 @@ test('DUO_LIB_ERROR: this process is out of descriptors', async (t) => {
 
 const WRONG_CALLS: Readonly<Record<string, Parameters<Duo['login']>>> = {
   'need username to authenticate': [''],
-  'flags are none of DuoFlag.Auto and DuoFlag.Sync': ['alice', { flags: 8 }],
+  'flags must be DuoFlag.Auto, DuoFlag.Sync or both': ['alice', { flags: 8 }],
 };
 
 for (const [message, call] of Object.entries(WRONG_CALLS)) {
@@ -461,12 +461,12 @@ test('setHost leads the next login elsewhere', async (t) => {
 const UNUSABLE: Readonly<Record<string, Partial<DuoOptions>>> = {
   'ikey is missing': { ikey: '' },
   'skey is missing': { skey: '' },
-  'host is no NAME[:PORT]': { host: 'https://api.example.test/' },
+  'host must be NAME[:PORT]': { host: 'https://api.example.test/' },
   'progname holds characters that are not printable ASCII': { progname: 'a\r\nHost: b' },
   'cafile is empty': { cafile: '' },
   "cafile /nowhere/ca.pem can't be read (ENOENT)": { cafile: '/nowhere/ca.pem' },
-  'http_proxy is no http proxy': { httpProxy: 'socks5://user:hunter2@localhost' },
-  'httpsTimeout is no number of seconds': { httpsTimeout: Number.NaN },
+  'http_proxy is not an HTTP proxy': { httpProxy: 'socks5://user:hunter2@localhost' },
+  'httpsTimeout must be a number of seconds': { httpsTimeout: Number.NaN },
 };
 
 for (const [what, options] of Object.entries(UNUSABLE)) {

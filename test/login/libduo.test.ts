@@ -344,7 +344,7 @@ test('authorities that are none, and a proxy that is none', async (t) => {
   const httpProxy = new Secret('https://user:password@proxy');
   const proxy = await engine({ application: { ...application, httpProxy } }, really);
   t.is(proxy.verdict.code, DuoCode.libError);
-  t.regex(proxy.verdict.error, /http_proxy is no http proxy/);
+  t.regex(proxy.verdict.error, /http_proxy is not an HTTP proxy/);
   t.notRegex(proxy.verdict.error, /password/);
 });
 

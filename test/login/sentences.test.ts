@@ -248,7 +248,7 @@ const SENTENCES: readonly [string, Scene, readonly string[]][] = [
     'no verification',
     { config: 'noverify = yes' },
     [
-      '[4] TLS certificate verification is disabled (noverify is set, or cafile is empty); whoever can answer in place of Duo can let anybody in',
+      '[4] TLS certificate verification is disabled (noverify is set, or cafile is empty); anyone who can answer in place of Duo can let anyone in',
       success,
     ],
   ],
@@ -321,8 +321,8 @@ test('what of the settings can’t be used is said, and lets nobody in', async (
   for (const [config, why] of [
     ['cafile = /nowhere/ca.pem', "cafile /nowhere/ca.pem can't be read (ENOENT)"],
     [`cafile = ${empty}`, `cafile ${empty} holds no usable certificates`],
-    ['http_proxy = https://user:hush@proxy.test', 'http_proxy is no http proxy'],
-    ['http_proxy = user:hush@', 'http_proxy is no [http://][user:password@]host[:port]'],
+    ['http_proxy = https://user:hush@proxy.test', 'http_proxy is not an HTTP proxy'],
+    ['http_proxy = user:hush@', 'http_proxy must be [http://][user:password@]host[:port]'],
   ] as const) {
     const { verdict, log } = await login({ config, tools: { openDuo }, facts: from });
     t.deepEqual(log, [`[3] Couldn't open Duo API handle for 'alice' from 198.51.100.7: ${why}`]);

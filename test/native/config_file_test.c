@@ -70,10 +70,10 @@ int main(void) {
     unlink(path);
     check_refused(path, "Couldn't open");
     check_refused(path, "No such file or directory");
-    check_refused(directory, "it is no regular file");
-    check_refused("/dev/zero", "it is no regular file");
+    check_refused(directory, "it is not a regular file");
+    check_refused("/dev/zero", "it is not a regular file");
     CHECK(mkfifo(path, 0600) == 0, "%s", strerror(errno));
-    check_refused(path, "it is no regular file");
+    check_refused(path, "it is not a regular file");
     unlink(path);
     char target[300];
     snprintf(target, sizeof target, "%s/target", directory);

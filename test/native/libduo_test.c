@@ -187,7 +187,7 @@ static void test_parameters(void) {
 static void test_authorities(void) {
     duo_t *d = open_handle();
     CHECK(duo_set_ca(d, "no certificate") == -1, "no certificate");
-    CHECK(strstr(duo_geterr(d), "there is no certificate in it") != NULL, "%s", duo_geterr(d));
+    CHECK(strstr(duo_geterr(d), "it contains no certificate") != NULL, "%s", duo_geterr(d));
     refuse(d, "alice", 0, DUO_LIB_ERROR, "the certificate authorities can't be used");
     CHECK(duo_set_ca(d, PEM) == 0 && strcmp(d->authorities, PEM) == 0, "%s", duo_geterr(d));
     CHECK(login(d, "pass", 0) == DUO_OK, "%s", duo_geterr(d));
@@ -246,13 +246,13 @@ static void test_codes(void) {
         {"code-7-0", DUO_LIB_ERROR, "contradicts itself"},
         {"code-3-0", DUO_LIB_ERROR, "contradicts itself"},
         {"code-1-4", DUO_LIB_ERROR, "contradicts itself"},
-        {"code-1-7", DUO_LIB_ERROR, "the engine spoke nonsense"},
-        {"code-0-0", DUO_LIB_ERROR, "the engine spoke nonsense"},
-        {"code-8-0", DUO_LIB_ERROR, "the engine spoke nonsense"},
+        {"code-1-7", DUO_LIB_ERROR, "the engine violated the protocol"},
+        {"code-0-0", DUO_LIB_ERROR, "the engine violated the protocol"},
+        {"code-8-0", DUO_LIB_ERROR, "the engine violated the protocol"},
         {"exit", DUO_LIB_ERROR, "the engine ended without a verdict: it exited with 5"},
         {"hello-exit", DUO_LIB_ERROR, "the engine ended without a verdict: it exited with 0"},
-        {"garbage", DUO_LIB_ERROR, "the engine spoke nonsense"},
-        {"hello-hang", DUO_LIB_ERROR, "the engine gave no sign of life"},
+        {"garbage", DUO_LIB_ERROR, "the engine violated the protocol"},
+        {"hello-hang", DUO_LIB_ERROR, "the engine did not respond"},
     };
     duo_t *d = open_handle();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -243,11 +243,11 @@ static void test_judged(void) {
     (void)unlink(socket_path);
 
     close(open(socket_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
-    expect_private("a file", "it is no socket");
+    expect_private("a file", "it is not a socket");
     (void)unlink(socket_path);
 
     CHECK(symlink("/run/elsewhere", socket_path) == 0, "%s", strerror(errno));
-    expect_private("a symbolic link", "it is no socket");
+    expect_private("a symbolic link", "it is not a socket");
     (void)unlink(socket_path);
 }
 

@@ -243,7 +243,7 @@ class Telling {
 
   #cancelled(): Promise<never> {
     const waiting = this.#never();
-    this.#abort.abort(new CancelledError('the host hung up'));
+    this.#abort.abort(new CancelledError('the host closed the connection'));
     return waiting;
   }
 }
@@ -267,7 +267,7 @@ export interface Early {
 
 const { account: _nobody, ...WITHOUT_ACCOUNT } = facts(['failmode=safe']);
 const BAD_CONFIG = "the configuration's content can't be used";
-const NO_PROXY = new DuoHandleError("Couldn't open Duo API handle: http_proxy is no http proxy");
+const NO_PROXY = new DuoHandleError("Couldn't open Duo API handle: http_proxy is not an HTTP proxy");
 
 export const EARLY: readonly Early[] = [
   { what: `${BAD_CONFIG}, failmode = safe`, facts: facts(['nonsense', 'failmode=safe']), must: 'SUCCESS' },
