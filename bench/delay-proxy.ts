@@ -5,7 +5,7 @@ import { type Clock, systemClock } from '../src/lib/clock.ts';
 export interface DelayProxyOptions {
   /** Where it forwards to. */
   readonly port: number;
-  /** Milliseconds that everything is under way, one way. */
+  /** Milliseconds that each packet is delayed, one way. */
   readonly delay: number;
   /** Both where it listens and where it forwards to; 127.0.0.1. */
   readonly address?: string;
@@ -21,7 +21,7 @@ export interface DelayProxy {
 
 /**
  * Starts listening. A connection is slow as well: what a client sends first comes after a round trip more, since a distant
- * peer would have let it wait for its handshake that long. What is under way is held in memory, however much it is.
+ * peer would have let it wait for its handshake that long. What is in progress is held in memory, however much it is.
  * TCP's acknowledgements come from this machine: what a client that writes in small pieces loses to them over a real
  * distance is not shown.
  */

@@ -42,7 +42,7 @@ function withoutMacros(source: string): string {
  */
 function linesOf(path: string): string[] {
   const source = withoutMacros(readFileSync(path, 'utf8')).replaceAll(
-    /fail_nonsense\(\w+, "[^"]*"\)|_Static_assert\([^;]*;/g,
+    /fail_protocol\(\w+, "[^"]*"\)|_Static_assert\([^;]*;/g,
     '',
   );
   const lines: string[] = [];

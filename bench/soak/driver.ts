@@ -134,6 +134,7 @@ class Host {
         if (/internal error/.test(frame.text('text'))) this.#fault = frame.text('text');
         return;
       case FrameType.heartbeat:
+      case FrameType.needs:
         return;
       default:
         this.#fault = `frame type ${frame.type} from the engine`;

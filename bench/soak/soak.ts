@@ -48,7 +48,7 @@ export interface SoakOptions {
   /** How often all phases come. */
   readonly rounds: number;
   /**
-   * How many logins are under way when the engine is killed: of people who were asked, of people who were not yet, and,
+   * How many logins are in progress when the engine is killed: of people who were asked, of people who were not yet, and,
    * with another engine, anywhere between begin and end.
    */
   readonly killed: { readonly asked: number; readonly before: number; readonly moving: number };
@@ -441,13 +441,13 @@ class Soak {
     this.#engine.process.kill('SIGTERM');
     const [code]: unknown[] = await exit;
     if (code !== 0) this.#wrong.push(`the engine ended with ${String(code)}`);
-    if (!this.#engine.log().includes('accepts no more logins, 0 are under way')) {
-      this.#wrong.push('logins were left under way');
+    if (!this.#engine.log().includes('accepts no more logins, 0 are in progress')) {
+      this.#wrong.push('logins were left in progress');
     }
     return performance.now() - began;
   }
 
-  /** Kills an engine with many logins under way: of people whose phones rang, and of people who were not yet asked. */
+  /** Kills an engine with many logins in progress: of people whose phones rang, and of people who were not yet asked. */
   async #killWaiting(): Promise<Killed[]> {
     const { asked, before } = this.#options.killed;
     await this.#duo.ask({ ask: 'phones', decide: false });

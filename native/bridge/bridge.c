@@ -73,7 +73,7 @@ fail(struct bridge *login, enum bridge_outcome outcome, const char *format, ...)
     login->done = true;
 }
 
-static void fail_nonsense(struct bridge *login, const char *what) {
+static void fail_protocol(struct bridge *login, const char *what) {
     fail(login, BRIDGE_SERVICE_ERROR, "the engine violated the protocol: %s", what);
 }
 
@@ -237,7 +237,7 @@ static void write_log(struct bridge *login, const struct frame_message *message)
     uint32_t priority = message->numbers[TAG_PRIORITY];
     uint32_t channel = message->numbers[TAG_CHANNEL];
     if (channel > BRIDGE_STDERR || priority > LOG_DEBUG || priority < LOG_ERR) {
-        fail_nonsense(login, "an invalid log line");
+        fail_protocol(login, "an invalid log line");
         return;
     }
     char *text = frame_dup(&message->texts[TAG_TEXT]);
@@ -250,7 +250,7 @@ static void greet(struct bridge *login, const struct frame_message *message) {
     uint32_t version = message->numbers[TAG_VERSION];
     const struct frame_text_field *release = &message->texts[TAG_RELEASE];
     if (login->greeted)
-        fail_nonsense(login, "a second HELLO");
+        fail_protocol(login, "a second HELLO");
     else if (version != FRAME_VERSION)
         fail(login, BRIDGE_SERVICE_ERROR,
              "the engine (release %.*s) speaks protocol version %u and this module (release %s) version %u; "
@@ -265,7 +265,7 @@ static void give_groups(struct bridge *login, const struct frame_message *messag
     const struct account *accounts[] = {NULL, &login->facts->account, &login->facts->caller};
     uint32_t of = message->numbers[TAG_GROUPS_OF];
     if (login->ready || of > 2 || (of > 0 && accounts[of]->name == NULL)) {
-        fail_nonsense(login, "a NEEDS that can't be met");
+        fail_protocol(login, "a NEEDS that can't be met");
         return;
     }
     login->ready = true;
@@ -287,7 +287,7 @@ static void take_verdict(struct bridge *login, const struct frame_message *messa
     uint32_t outcome = message->numbers[TAG_OUTCOME];
     const struct frame_text_field *error = &message->texts[TAG_ERROR];
     if (outcome < BRIDGE_PASS || outcome > BRIDGE_SERVICE_ERROR || message->numbers[TAG_CODE] > 6) {
-        fail_nonsense(login, "an invalid verdict");
+        fail_protocol(login, "an invalid verdict");
         return;
     }
     snprintf(verdict->error, sizeof verdict->error, "%.*s", (int)error->length, error->data);
@@ -300,11 +300,11 @@ static void take_verdict(struct bridge *login, const struct frame_message *messa
 
 static void act_on(struct bridge *login, const struct frame_message *message) {
     if (!login->greeted && message->type != FRAME_ENGINE_HELLO) {
-        fail_nonsense(login, "no HELLO");
+        fail_protocol(login, "no HELLO");
         return;
     }
     if (!login->ready && (message->type == FRAME_PROMPT || message->type == FRAME_STATUS)) {
-        fail_nonsense(login, "a conversation before NEEDS");
+        fail_protocol(login, "a conversation before NEEDS");
         return;
     }
     switch (message->type) {
@@ -334,7 +334,7 @@ static void act_on(struct bridge *login, const struct frame_message *message) {
         take_verdict(login, message);
         break;
     default:
-        fail_nonsense(login, "a frame type of the host");
+        fail_protocol(login, "a frame type of the host");
     }
 }
 
@@ -349,7 +349,7 @@ static void act_on_all(struct bridge *login) {
         const char *why;
         result = frame_next(&login->reader, &message, &why);
         if (result == FRAME_NONSENSE)
-            fail_nonsense(login, why);
+            fail_protocol(login, why);
         else if (result == FRAME_COMPLETE)
             act_on(login, &message);
     }

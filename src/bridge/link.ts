@@ -138,7 +138,7 @@ class Link {
       try {
         for (const frame of reader.push(chunk)) this.#receive(frame);
       } catch (error) {
-        this.#cancel(error instanceof Error ? error.message : 'nonsense');
+        this.#cancel(error instanceof Error ? error.message : 'an invalid frame');
       }
     });
     socket.on('end', () => this.#cancel('the host closed the connection'));

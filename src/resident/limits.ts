@@ -79,7 +79,7 @@ export class Limits {
     };
     if (before.all >= MAX_OTHERS) return refused('too many users log in at once');
     if (before.own >= 2 * MAX_EACH) return dropped(`uid ${uid} has ${before.own} connections`);
-    if (before.own >= MAX_EACH) return refused(`uid ${uid} has ${MAX_EACH} logins under way`);
+    if (before.own >= MAX_EACH) return refused(`uid ${uid} has ${MAX_EACH} logins in progress`);
     if (user.tokens < 1) return refused(`uid ${uid} logs in too often`);
     user.tokens -= 1;
     return { kind: 'admitted', leave };

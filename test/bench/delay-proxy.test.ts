@@ -23,7 +23,7 @@ async function distant(t: Teardown) {
     await proxy.close();
     server.close();
   });
-  /** Waits until so many parts are under way. */
+  /** Waits until so many parts are in progress. */
   const underWay = async (count: number) => {
     while (clock.sleeping < count) await settle();
   };
@@ -152,7 +152,7 @@ test('a connection that breaks breaks on the other side too', async (t) => {
   t.pass();
 });
 
-test('closing it ends what is under way', async (t) => {
+test('closing it ends what is in progress', async (t) => {
   const way = await distant(t);
   const { near, proxy, underWay } = way;
   const far = await reached(way);

@@ -80,7 +80,7 @@ test('each outcome has its PAM code, and none of them is PAM_IGNORE', async (t) 
 const modes: Readonly<Record<string, RegExp>> = {
   exit: /the engine ended without a verdict: it exited with 5/,
   'verdict-first': /the engine violated the protocol: no HELLO/,
-  version: /speaks protocol version 2/,
+  version: /speaks protocol version 3/,
   garbage: /the engine violated the protocol: a frame that is too long/,
   'hello-exit': /the engine ended without a verdict: it exited with 0/,
   'hello-abort': /the engine ended without a verdict: it was killed by signal 6/,

@@ -218,7 +218,7 @@ export function engines(): number[] {
     });
 }
 
-/** How many logins are under way: private engines, or connections that the resident one has. */
+/** How many logins are in progress: private engines, or connections that the resident one has. */
 export function underWay(): number {
   if (!residentAlone) return engines().length;
   const connected = / 0001 03 +\d+ \S+engine\.sock$/;

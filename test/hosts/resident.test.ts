@@ -142,7 +142,7 @@ test('killed before the user was asked: a private engine serves, and says so onc
   (await pending(duo)).approve();
   t.is((await result).code, PamCode.PAM_SUCCESS);
   await log.line(
-    /resident engine \/run\/duo-ts\/engine\.sock: .*hung up.*; a private engine serves this login/,
+    /resident engine \/run\/duo-ts\/engine\.sock: .*closed the connection.*; a private engine serves this login/,
   );
   t.is(privateEngines().length, 1);
 });
@@ -159,7 +159,7 @@ test('killed after the user was asked: a denial, and nobody is asked twice', asy
   t.is(duo.service.transactions.size, 1);
 });
 
-test('killed with a silent login under way: a denial, whatever it asked', async (t) => {
+test('killed with a silent login in progress: a denial, whatever it asked', async (t) => {
   const { process } = start();
   const result = login(true);
   await pending(duo);
@@ -196,13 +196,13 @@ test('stopped after the user was asked: a denial after fifteen seconds', async (
   await log.line(/resident engine \S+: the engine did not respond$/);
 });
 
-test('SIGTERM loses no login: those under way end well, new ones are served by others', async (t) => {
+test('SIGTERM loses no login: those in progress end well, new ones are served by others', async (t) => {
   const { process, log: own } = start();
   const exit = once(process, 'exit');
   const results = Array.from({ length: 10 }, () => login());
   await manyPending(10);
   process.kill('SIGTERM');
-  await until(() => own().includes('accepts no more logins, 10 are under way'));
+  await until(() => own().includes('accepts no more logins, 10 are in progress'));
   const late = login();
   await manyPending(11);
   t.is(privateEngines().length, 1);
@@ -283,7 +283,7 @@ test('idle ends lose no login, whenever it comes', async (t) => {
   const all = engineAfterEngine('--settings', file);
   t.teardown(() => endAll(all));
   await until(() => existsSync(SOCKET));
-  const ends = () => all.log().split('idle: accepts no more logins, 0 are under way').length - 1;
+  const ends = () => all.log().split('idle: accepts no more logins, 0 are in progress').length - 1;
   const logins = 150;
   for (let turn = 0; turn < logins; turn += 1) {
     t.is((await login(true)).code, PamCode.PAM_SUCCESS);

@@ -408,7 +408,7 @@ test('an abort without a reason is an AbortError, and a signal outlives its logi
   await t.throwsAsync(login, { name: 'AbortError' });
 });
 
-test('closing ends the logins under way, and every use afterwards', async (t) => {
+test('closing ends the logins in progress, and every use afterwards', async (t) => {
   const { duo, simulator } = await opened(t);
   duo.setConversation({});
   const logins = [duo.login('alice', { flags: DuoFlag.Auto }), duo.login('amy2', { flags: DuoFlag.Auto })];

@@ -259,10 +259,10 @@ test('a user who opens too many connections loses those alone', async (t) => {
   await settle();
   t.is(logins.length, 5);
   t.deepEqual(
-    peers.map(({ verdict, closed }) => verdict?.error ?? (closed ? 'closed' : 'under way')),
+    peers.map(({ verdict, closed }) => verdict?.error ?? (closed ? 'closed' : 'in progress')),
     [
-      ...Array.from({ length: 4 }, () => 'under way'),
-      ...Array.from({ length: 4 }, () => 'uid 1000 has 4 logins under way'),
+      ...Array.from({ length: 4 }, () => 'in progress'),
+      ...Array.from({ length: 4 }, () => 'uid 1000 has 4 logins in progress'),
       'closed',
     ],
   );
