@@ -45,7 +45,8 @@ export async function buildEngine(): Promise<void> {
       executable: node,
       output: 'build/duo-ts.new',
       disableExperimentalSEAWarning: true,
-      useCodeCache: true,
+      // main.cjs is too short to gain from a code cache, and its cache would differ from build to build.
+      useCodeCache: false,
       // PERM0001 warns of addons. The engine loads its own on purpose, and the warning would go to a login's log.
       execArgv: [...PERMISSIONS, '--disable-warning=ExperimentalWarning', '--disable-warning=PERM0001'],
       execArgvExtension: 'none',

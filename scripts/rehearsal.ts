@@ -2,9 +2,9 @@
  * V8's code cache for the engine, made after a login: it then holds every function that a login runs, where one made
  * before would hold almost none. The login is real, with a simulated Duo on loopback.
  */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { factsToFrame } from '../src/bridge/facts.ts';
@@ -28,12 +28,28 @@ export async function rehearse(node: string, part: string, cache: string): Promi
   try {
     writeFileSync(cafile, simulator.ca);
     // The first run makes the cache; the second shows that a Node with the engine's limits takes it.
-    await logIn(node, [LOADER, part, cache, 'make'], simulator.config(cafile));
+    await logIn(node, [...REPRODUCIBLE, LOADER, part, cache, 'make'], simulator.config(cafile));
+    resetFlags(node, cache);
     await logIn(node, [LOADER, part, cache, 'take'], simulator.config(cafile));
   } finally {
     await simulator.close();
     rmSync(cafile, { force: true });
   }
+}
+
+/** With these V8 writes the same cache each time. */
+const REPRODUCIBLE = ['--predictable', '--hash-seed=1', '--random-seed=1'];
+/** Where V8's header has the hash of the flags with which the cache was made. */
+const FLAGS_BEGIN = 12;
+const FLAGS_END = 16;
+
+/** Replaces the flags by those of an engine, which has none. They do not change what functions are compiled to. */
+function resetFlags(node: string, cache: string): void {
+  const program = `new vm.Script('0').createCachedData().toString('hex', ${FLAGS_BEGIN}, ${FLAGS_END})`;
+  const flags = execFileSync(node, ['--print', program], { encoding: 'utf8', env: {} }).trim();
+  const data = readFileSync(cache);
+  data.set(Buffer.from(flags, 'hex'), FLAGS_BEGIN);
+  writeFileSync(cache, data);
 }
 
 const LOADER = new URL('./rehearsal-engine.ts', import.meta.url).pathname;
