@@ -14,7 +14,6 @@ import {
   chmodSync,
   copyFileSync,
   existsSync,
-  globSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -25,33 +24,39 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { run } from './build.ts';
 import { checkPrograms } from './check-programs.ts';
-import { installLibrary, libraryBuilt, libraryFiles, tellLoader } from './install-library.ts';
+import {
+  type Built,
+  enginePath,
+  type Layout,
+  libraryIn,
+  type SystemFile,
+  systemFiles,
+} from './system-files.ts';
 
-/** Whom the resident engine runs as, and whom private ones do. */
+/** The user of the resident engine, and that of private ones. */
 const SYSTEM_USERS = ['duo', 'duo-private'];
 
 const destdir = process.env['DESTDIR'] ?? '';
 const prefix = process.env['PREFIX'] ?? '/usr';
-const engine = join(prefix, 'libexec/duo-ts/duo-ts');
-const addon = join(prefix, 'libexec/duo-ts/unix.node');
-const command = join(prefix, 'bin/duo-ts');
-const module = join(process.env['SECURITYDIR'] ?? securityDirectory(), 'pam_duo_ts.so');
-const examples = join(prefix, 'share/doc/pam-duo-ts/pam.d');
-const launcher = join(prefix, 'sbin/login_duo');
-const pages = readdirSync('man').map((name) => ({
-  from: join('man', name),
-  to: join(prefix, 'share/man', `man${name.slice(-1)}`, name),
-}));
-const configs = ['/etc/duo/pam_duo.conf', '/etc/duo/login_duo.conf', '/etc/duo/resident.conf'];
-const units = join(prefix, 'lib/systemd/system');
-const library = {
+const securitydir = process.env['SECURITYDIR'] ?? securityDirectory();
+const layout: Layout = {
   prefix,
-  libdir: process.env['LIBDIR'] ?? libraryDirectory(),
-  docdir: dirname(examples),
+  libdir: process.env['LIBDIR'] ?? (prefix === '/usr' ? dirname(securitydir) : join(prefix, 'lib')),
+  securitydir,
+  loginDuo: 'login_duo',
+  libraryPage: 'duo.3',
 };
+const built: Built = {
+  engine: 'build/duo-ts',
+  native: 'build/install/Release',
+  addon: 'build/Release/unix.node',
+};
+const files = systemFiles(layout, built);
+const launcher = join(prefix, 'sbin', layout.loginDuo);
+const configs = ['/etc/duo/pam_duo.conf', '/etc/duo/login_duo.conf', '/etc/duo/resident.conf'];
 
 /** Where pam_unix.so is, there the others are. */
 function securityDirectory(): string {
@@ -68,20 +73,22 @@ function securityDirectory(): string {
   return found;
 }
 
-function libraryDirectory(): string {
-  return prefix === '/usr' ? dirname(securityDirectory()) : join(prefix, 'lib');
-}
-
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** Copies in one step: a login that starts now finds the old file or the new one. */
-function place(from: string, to: string, mode: number): void {
-  const path = destdir + to;
+/** Installs in one step: a login that starts now finds the old file or the new one. */
+function place(file: SystemFile): void {
+  const path = destdir + file.to;
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  copyFileSync(from, `${path}.new`);
-  chmodSync(`${path}.new`, mode);
+  rmSync(`${path}.new`, { force: true });
+  if ('target' in file) {
+    symlinkSync(file.target, `${path}.new`);
+  } else {
+    if ('from' in file) copyFileSync(file.from, `${path}.new`);
+    else writeFileSync(`${path}.new`, file.text);
+    chmodSync(`${path}.new`, file.mode);
+  }
   renameSync(`${path}.new`, path);
   say(`installed ${path}`);
 }
@@ -91,24 +98,14 @@ function isSetuid(path: string): boolean {
   return status !== undefined && status.uid === 0 && (status.mode & 0o4000) !== 0;
 }
 
-/** In one step too: a program that starts now finds its library. */
-function link(to: string, target: string): void {
-  const path = destdir + to;
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  rmSync(`${path}.new`, { force: true });
-  symlinkSync(target, `${path}.new`);
-  renameSync(`${path}.new`, path);
-  say(`installed ${path}`);
-}
-
-/** The Debian package that the file belongs to; undefined: none, or this is no Debian. */
+/** The Debian package that the file belongs to; undefined: none, or the system is not a Debian. */
 function packageOf(path: string): string | undefined {
   if (destdir !== '') return undefined;
   const { status, stdout } = spawnSync('dpkg-query', ['--search', path], { encoding: 'utf8' });
   return status === 0 ? stdout.split(':')[0] : undefined;
 }
 
-function installLauncher(setuid: boolean, replace: boolean): void {
+function installLauncher(file: SystemFile, setuid: boolean, replace: boolean): void {
   const owner = packageOf(launcher);
   if (owner !== undefined && !replace) {
     say(
@@ -117,39 +114,33 @@ function installLauncher(setuid: boolean, replace: boolean): void {
     );
     return;
   }
-  // Taken away by an upgrade, it would refuse everybody whose login it guards.
+  // Without setuid after an upgrade, it would deny every login that it guards.
   const mode = setuid || isSetuid(destdir + launcher) ? 0o4755 : 0o755;
-  place('build/install/Release/login_duo', launcher, mode);
+  place({ ...file, mode });
   if (mode !== 0o755) say(`${destdir}${launcher} is setuid root`);
 }
 
 function install(setuid: boolean, replace: boolean): void {
   if (!existsSync('build/duo-ts')) throw new Error('nothing has been built: run `npm run build` first');
   // The same sources as in build/Release, with the installed engine's path compiled in.
-  const options = [`-DDUO_TS_ENGINE=${engine}`, '-DCMAKE_BUILD_TYPE=Release'];
+  const options = [`-DDUO_TS_ENGINE=${enginePath(layout)}`, '-DCMAKE_BUILD_TYPE=Release'];
   run('cmake', ['-S', '.', '-B', 'build/install', '-G', generator(), ...options]);
   run('cmake', ['--build', 'build/install']);
-  // Whoever makes a package tells its dependencies: this machine is not where it will run.
+  // A package declares its dependencies: this machine is not where it will run.
   if (destdir === '') checkBuilt();
-  // Executed by everybody and read by nobody: so the kernel lets no process of the same user look into an engine.
-  place('build/duo-ts', engine, 0o711);
-  place('build/Release/unix.node', addon, 0o644);
-  place('build/install/Release/pam_duo_ts.so', module, 0o644);
-  installLauncher(setuid, replace);
-  installLibrary(library, { place, link });
-  if (destdir === '') tellLoader();
-  for (const { from, to } of pages) place(from, to, 0o644);
-  link(command, relative(dirname(command), engine));
-  for (const name of readdirSync('pam.d')) place(join('pam.d', name), join(examples, name), 0o644);
-  for (const path of globSync('docs/*.md')) place(path, join(dirname(examples), basename(path)), 0o644);
-  installUnits();
+  for (const file of files) {
+    if (file.to === launcher) installLauncher(file, setuid, replace);
+    else place(file);
+  }
+  // The loader keeps a list of libraries.
+  if (destdir === '') spawnSync('ldconfig');
   for (const config of configs) {
     if (existsSync(destdir + config)) say(`kept ${destdir}${config}`);
-    else place(join('scripts', basename(config)), config, 0o600);
+    else place({ part: 'pam', from: join('scripts', basename(config)), to: config, mode: 0o600 });
   }
   if (destdir === '') SYSTEM_USERS.forEach(addUser);
   say(
-    `\nNext: fill in ${configs[0]}, then add \`auth required pam_duo_ts.so\` to a file of /etc/pam.d (see ${examples}).`,
+    `\nNext: fill in ${configs[0]}, then add \`auth required pam_duo_ts.so\` to a file of /etc/pam.d (see ${prefix}/share/doc/pam-duo-ts/pam.d).`,
   );
 }
 
@@ -167,20 +158,8 @@ function checkBuilt(): void {
       { path: resolve('build/duo-ts'), start: ['--version', /^\d+\.\d+/] },
       { path: resolve('build/install/Release/login_duo'), start: ['-v', /^login_duo \d+\.\d+/] },
     ],
-    ['build/Release/unix.node', 'build/install/Release/pam_duo_ts.so', libraryBuilt].map((path) =>
-      resolve(path),
-    ),
+    [built.addon, join(built.native, 'pam_duo_ts.so'), libraryIn(built)].map((path) => resolve(path)),
   );
-}
-
-/** The resident engine's units. Nothing is enabled: whoever wants it says so. */
-function installUnits(): void {
-  mkdirSync('build/install/systemd', { recursive: true });
-  for (const name of readdirSync('systemd')) {
-    const text = readFileSync(join('systemd', name), 'utf8').replaceAll('/usr/libexec/duo-ts/duo-ts', engine);
-    writeFileSync(join('build/install/systemd', name), text);
-    place(join('build/install/systemd', name), join(units, name), 0o644);
-  }
 }
 
 function hasUser(name: string): boolean {
@@ -197,7 +176,7 @@ function addUser(name: string): void {
   say(`made the system user ${name}`);
 }
 
-/** A stack that names a module which is not there lets nobody in. */
+/** Stacks that name the module. Without the module such a stack denies every login. */
 function stacksInUse(): string[] {
   const directory = `${destdir}/etc/pam.d`;
   if (!existsSync(directory)) return [];
@@ -206,7 +185,7 @@ function stacksInUse(): string[] {
     .filter((path) => /^[^#\n]*pam_duo_ts\.so/m.test(readFileSync(path, 'utf8')));
 }
 
-/** sshd's own files that name login_duo; an authorized_keys that does is not looked for. */
+/** The files of sshd's configuration that name login_duo. Files authorized_keys are not searched. */
 function sshdFilesInUse(): string[] {
   const main = `${destdir}/etc/ssh/sshd_config`;
   const directory = `${main}.d`;
@@ -228,21 +207,18 @@ function uninstall(force: boolean): void {
       );
     }
   }
-  const unitFiles = readdirSync('systemd').map((name) => join(units, name));
-  const files = [...libraryFiles(library), ...pages.map(({ to }) => to), ...unitFiles];
   const owner = packageOf(launcher);
-  if (owner !== undefined) say(`kept ${launcher}: the package ${owner} says it is its own`);
-  const ours = owner === undefined ? [launcher] : [];
-  for (const path of [module, ...ours, ...files, command, engine, addon]) {
-    rmSync(destdir + path, { force: true });
-    say(`removed ${destdir}${path}`);
+  if (owner !== undefined) say(`kept ${launcher}: it belongs to the package ${owner}`);
+  for (const { to } of files) {
+    if (to === launcher && owner !== undefined) continue;
+    rmSync(destdir + to, { force: true });
+    say(`removed ${destdir}${to}`);
   }
-  rmSync(destdir + dirname(examples), { recursive: true, force: true });
-  for (const directory of [dirname(engine), join(prefix, 'include/duo_ts')]) {
+  for (const directory of ['libexec/duo-ts', 'include/duo_ts', ...DOCUMENTS]) {
     try {
-      rmdirSync(destdir + directory);
+      rmdirSync(destdir + join(prefix, directory));
     } catch {
-      // Somebody has put something else there.
+      // It has files of somebody else.
     }
   }
   for (const name of destdir === '' ? SYSTEM_USERS.filter(hasUser) : []) {
@@ -251,6 +227,9 @@ function uninstall(force: boolean): void {
   }
   for (const config of configs) say(`kept ${destdir}${config}`);
 }
+
+/** The directories of documents, innermost first. */
+const DOCUMENTS = ['pam.d', 'examples', ''].map((name) => join('share/doc/pam-duo-ts', name));
 
 const USAGE = 'usage: node scripts/install-system.ts install [--setuid] [--replace] | uninstall [--force]';
 
