@@ -9,7 +9,7 @@ import { copyFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { PARTS } from '../src/cli/parts.ts';
 import { PERMISSIONS } from '../src/cli/permissions.ts';
 import { bundle } from './bundle.ts';
-import { rehearse } from './rehearsal.ts';
+import { type Command, rehearse } from './rehearsal.ts';
 
 /** Runs a program in the foreground. @throws Error when it fails */
 export function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): void {
@@ -26,24 +26,35 @@ export function buildNative(): void {
   renameSync('build/unix.node.new', 'build/unix.node');
 }
 
-const BUNDLES = 'build/parts';
+export interface EngineBuild {
+  /** The Node whose copy becomes the engine. */
+  readonly node: string;
+  /** A program that runs a Node of another architecture; none by default. */
+  readonly emulator?: string;
+  /** The directory for the engine and its parts. */
+  readonly directory: string;
+}
 
-/** The engine: Node and the bundled sources in one executable, which takes no options from its surroundings. */
-export async function buildEngine(): Promise<void> {
-  const node = process.env['DUO_TS_NODE'] ?? process.execPath;
-  mkdirSync(BUNDLES, { recursive: true });
-  await bundle(BUNDLES);
+/**
+ * Builds the engine: Node and the bundled sources in one executable, which takes no options from its environment.
+ * @returns the packages that are bundled, as paths of their directories
+ */
+export async function buildEngine({ node, emulator, directory }: EngineBuild): Promise<string[]> {
+  const command: Command = emulator === undefined ? [node] : [emulator, node];
+  const bundles = `${directory}/parts`;
+  mkdirSync(bundles, { recursive: true });
+  const packages = await bundle(bundles);
   writeFileSync(
-    'build/duo-ts.json',
+    `${directory}/duo-ts.json`,
     JSON.stringify({
-      main: `${BUNDLES}/main.cjs`,
+      main: `${bundles}/main.cjs`,
       mainFormat: 'commonjs',
       assets: {
-        ...Object.fromEntries(PARTS.map((name) => [`${name}.cjs`, `${BUNDLES}/${name}.cjs`])),
-        ...(await engineCache(node)),
+        ...Object.fromEntries(PARTS.map((name) => [`${name}.cjs`, `${bundles}/${name}.cjs`])),
+        ...(await engineCache(command, bundles)),
       },
       executable: node,
-      output: 'build/duo-ts.new',
+      output: `${directory}/duo-ts.new`,
       disableExperimentalSEAWarning: true,
       // main.cjs is too short to gain from a code cache, and its cache would differ from build to build.
       useCodeCache: false,
@@ -52,16 +63,18 @@ export async function buildEngine(): Promise<void> {
       execArgvExtension: 'none',
     }),
   );
-  run(process.execPath, ['--build-sea', 'build/duo-ts.json']);
-  // In one step: a login that starts now gets the old engine or the new one, never half of it.
-  renameSync('build/duo-ts.new', 'build/duo-ts');
+  const [program, ...args] = command;
+  run(program, [...args, '--build-sea', `${directory}/duo-ts.json`]);
+  // In one step: a login that starts now gets the old engine or the new one.
+  renameSync(`${directory}/duo-ts.new`, `${directory}/duo-ts`);
+  return packages;
 }
 
 /** Without a cache the engine does the same, and starts more slowly. */
-async function engineCache(node: string): Promise<Record<string, string>> {
-  const path = `${BUNDLES}/engine.cache`;
+async function engineCache(command: Command, bundles: string): Promise<Record<string, string>> {
+  const path = `${bundles}/engine.cache`;
   try {
-    await rehearse(node, `${BUNDLES}/engine.cjs`, path);
+    await rehearse(command, `${bundles}/engine.cjs`, path);
     return { 'engine.cache': path };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
@@ -77,5 +90,6 @@ if (import.meta.main) {
     process.exit(2);
   }
   if (part !== 'engine') buildNative();
-  if (part !== 'native') await buildEngine();
+  const node = process.env['DUO_TS_NODE'] ?? process.execPath;
+  if (part !== 'native') await buildEngine({ node, directory: 'build' });
 }

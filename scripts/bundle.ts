@@ -32,18 +32,30 @@ const COMMON: BuildOptions = {
   plugins: [leanAxios()],
 };
 
-/** Writes `main.cjs` and a file for each part into a directory. */
-export async function bundle(directory: string): Promise<void> {
-  await build({
-    ...COMMON,
-    entryPoints: PARTS.map((name) => `src/cli/${name}.ts`),
-    outdir: directory,
-    outExtension: { '.js': '.cjs' },
-  });
-  await build({
-    ...COMMON,
-    entryPoints: ['src/cli/main.ts'],
-    outfile: `${directory}/main.cjs`,
-    external: PARTS.map((name) => `./${name}.ts`),
-  });
+/**
+ * Writes `main.cjs` and a file for each part into a directory.
+ * @returns the packages that are bundled, as paths of their directories
+ */
+export async function bundle(directory: string): Promise<string[]> {
+  const builds = [
+    await build({
+      ...COMMON,
+      metafile: true,
+      entryPoints: PARTS.map((name) => `src/cli/${name}.ts`),
+      outdir: directory,
+      outExtension: { '.js': '.cjs' },
+    }),
+    await build({
+      ...COMMON,
+      metafile: true,
+      entryPoints: ['src/cli/main.ts'],
+      outfile: `${directory}/main.cjs`,
+      external: PARTS.map((name) => `./${name}.ts`),
+    }),
+  ];
+  const inputs = builds.flatMap(({ metafile }) => Object.keys(metafile.inputs));
+  return [...new Set(inputs.flatMap((path) => PACKAGE.exec(path)?.[0] ?? []))].sort();
 }
+
+/** The directory of the innermost package that a file belongs to. */
+const PACKAGE = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/;

@@ -136,7 +136,7 @@ function install(setuid: boolean, replace: boolean): void {
   if (destdir === '') spawnSync('ldconfig');
   for (const config of configs) {
     if (existsSync(destdir + config)) say(`kept ${destdir}${config}`);
-    else place({ part: 'pam', from: join('scripts', basename(config)), to: config, mode: 0o600 });
+    else place({ part: 'pam', from: join('packaging/config', basename(config)), to: config, mode: 0o600 });
   }
   if (destdir === '') SYSTEM_USERS.forEach(addUser);
   say(

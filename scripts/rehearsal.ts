@@ -12,25 +12,28 @@ import { encodeFrame, FrameReader, FrameType, MAX_FRAME, PROTOCOL_VERSION } from
 import { Outcome } from '../src/login/messages.ts';
 import { startSimulator } from '../src/simulator/simulator.ts';
 
+/** A program and its first arguments. */
+export type Command = readonly [string, ...string[]];
+
 const USER = 'alice';
 const ANSWER = '1';
 
 /**
- * @param node the Node whose copy becomes the engine
+ * @param command runs the Node whose copy becomes the engine
  * @param part path of the engine's bundle
  * @param cache where the cache is written to
  * @throws Error when the login does not end as it should, or Node does not take the cache
  */
-export async function rehearse(node: string, part: string, cache: string): Promise<void> {
+export async function rehearse(command: Command, part: string, cache: string): Promise<void> {
   rmSync(cache, { force: true });
   const cafile = resolve(`${part}.ca.pem`);
   const simulator = await startSimulator({ users: { [USER]: { phone: 'approve' } } });
   try {
     writeFileSync(cafile, simulator.ca);
     // The first run makes the cache; the second shows that a Node with the engine's limits takes it.
-    await logIn(node, [...REPRODUCIBLE, LOADER, part, cache, 'make'], simulator.config(cafile));
-    resetFlags(node, cache);
-    await logIn(node, [LOADER, part, cache, 'take'], simulator.config(cafile));
+    await logIn(command, [...REPRODUCIBLE, LOADER, part, cache, 'make'], simulator.config(cafile));
+    resetFlags(command, cache);
+    await logIn(command, [LOADER, part, cache, 'take'], simulator.config(cafile));
   } finally {
     await simulator.close();
     rmSync(cafile, { force: true });
@@ -44,9 +47,9 @@ const FLAGS_BEGIN = 12;
 const FLAGS_END = 16;
 
 /** Replaces the flags by those of an engine, which has none. They do not change what functions are compiled to. */
-function resetFlags(node: string, cache: string): void {
-  const program = `new vm.Script('0').createCachedData().toString('hex', ${FLAGS_BEGIN}, ${FLAGS_END})`;
-  const flags = execFileSync(node, ['--print', program], { encoding: 'utf8', env: {} }).trim();
+function resetFlags([program, ...args]: Command, cache: string): void {
+  const script = `new vm.Script('0').createCachedData().toString('hex', ${FLAGS_BEGIN}, ${FLAGS_END})`;
+  const flags = execFileSync(program, [...args, '--print', script], { encoding: 'utf8', env: {} }).trim();
   const data = readFileSync(cache);
   data.set(Buffer.from(flags, 'hex'), FLAGS_BEGIN);
   writeFileSync(cache, data);
@@ -55,8 +58,11 @@ function resetFlags(node: string, cache: string): void {
 const LOADER = new URL('./rehearsal-engine.ts', import.meta.url).pathname;
 
 /** Plays the host of one login. */
-async function logIn(node: string, args: readonly string[], config: string): Promise<void> {
-  const engine = spawn(node, args, { stdio: ['ignore', 'inherit', 'inherit', 'pipe'], env: {} });
+async function logIn([program, ...first]: Command, args: readonly string[], config: string): Promise<void> {
+  const engine = spawn(program, [...first, ...args], {
+    stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+    env: {},
+  });
   const ended = once(engine, 'exit');
   const socket = engine.stdio[3] as Duplex;
   const reader = new FrameReader(MAX_FRAME);
