@@ -22,14 +22,7 @@ import { RELEASE } from '../src/lib/release.ts';
 import { buildEngine, run } from './build.ts';
 import { makeRepository } from './repository.ts';
 import { billOfMaterials, licences } from './sbom.ts';
-import {
-  type Built,
-  enginePath,
-  type Layout,
-  type Part,
-  type SystemFile,
-  systemFiles,
-} from './system-files.ts';
+import { type Built, enginePath, type Layout, type SystemFile, systemFiles } from './system-files.ts';
 
 /** An architecture by Debian's name. */
 interface Architecture {

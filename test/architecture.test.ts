@@ -38,9 +38,10 @@ const HOUSE: Readonly<Record<string, Rule>> = {
     packages: ['@hono/node-server', '@peculiar/x509', 'hono', 'reflect-metadata', 'valibot'],
   },
   unix: { imports: [], packages: [] },
+  pam: { imports: [], packages: [] },
   cli: {
-    imports: ['lib', 'bridge', 'config', 'duo', 'login', 'resident', 'simulator', 'unix'],
-    packages: ['commander', 'valibot'],
+    imports: ['lib', 'bridge', 'config', 'duo', 'login', 'pam', 'resident', 'simulator', 'unix'],
+    packages: ['commander', 'diff', 'valibot'],
   },
 };
 

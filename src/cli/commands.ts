@@ -2,14 +2,16 @@
 import { Command } from 'commander';
 import { RELEASE } from '../lib/release.ts';
 import { engineCommand } from './engine-command.ts';
+import { pamCommand } from './pam.ts';
 import { simulateCommand } from './simulate.ts';
 
 export async function runCommands(argv: readonly string[]): Promise<void> {
   const program = new Command('duo-ts')
     .description('Tools around pam_duo_ts, the Duo second factor for PAM.')
     .version(RELEASE)
-    .addHelpText('after', '\nThe PAM module starts `duo-ts engine` for each login; nobody else has to.')
+    .addHelpText('after', '\nThe PAM module starts `duo-ts engine` for each login; nothing else has to.')
     .addCommand(engineCommand())
+    .addCommand(pamCommand())
     .addCommand(simulateCommand());
   await program.parseAsync([...argv]);
 }
