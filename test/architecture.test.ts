@@ -74,11 +74,11 @@ const target = ({ from, what }: Import) => normalize(join(from, '..', what));
 /** `hono/csrf` and `@hono/node-server/x` are parts of packages. */
 const packageOf = (what: string) => what.split('/', what.startsWith('@') ? 2 : 1).join('/');
 
-test('every folder has its place in the house', (t) => {
+test('every folder is listed in the architecture', (t) => {
   t.deepEqual([...new Set(files.map(folderOf))].sort(), Object.keys(HOUSE).sort());
 });
 
-test('a folder imports what stands below it, and nothing else', (t) => {
+test('a folder imports only folders below it', (t) => {
   const wrong = imports
     .filter(isLocal)
     .filter((each) => !target(each).startsWith('..'))
@@ -107,7 +107,7 @@ const WAY_OF_THE_USER_NAME: readonly (readonly [file: string, name: RegExp])[] =
   ['src/duo/signature.ts', /canonical/i],
 ];
 
-test('the user name goes through each folder once, and only forward', (t) => {
+test('the user name passes each folder once, and only forward', (t) => {
   for (const [file, name] of WAY_OF_THE_USER_NAME) t.regex(readFileSync(file, 'utf8'), name, file);
   const order = [...new Set(WAY_OF_THE_USER_NAME.map(([file]) => dirname(file)))];
   t.deepEqual(order, ['native/pam', 'native/bridge', 'src/bridge', 'src/login', 'src/policy', 'src/duo']);
@@ -125,7 +125,7 @@ test('the user name goes through each folder once, and only forward', (t) => {
   t.deepEqual(backward, []);
 });
 
-test('policy and configuration open no sockets, and know no transport', (t) => {
+test('policy and configuration open no sockets and import no transport', (t) => {
   const wrong = imports.filter(
     ({ from, what }) =>
       ['policy', 'config'].includes(folderOf(from)) &&
@@ -134,7 +134,7 @@ test('policy and configuration open no sockets, and know no transport', (t) => {
   t.deepEqual(wrong, []);
 });
 
-test('src stands by itself: from outside it takes its version, and the addon', (t) => {
+test('src imports nothing from outside but its version and the addon', (t) => {
   const outside = imports.filter(isLocal).filter((each) => target(each).startsWith('..'));
   t.deepEqual(outside.map((each) => `${each.from}: ${target(each)}`).sort(), [
     'lib/release.ts: ../package.json',
@@ -143,7 +143,7 @@ test('src stands by itself: from outside it takes its version, and the addon', (
   ]);
 });
 
-test('packages are used where they belong', (t) => {
+test('packages are imported only where they belong', (t) => {
   const wrong = imports
     .filter((each) => !isLocal(each) && !each.what.startsWith('node:'))
     .filter(({ from, what }) => !HOUSE[folderOf(from)]?.packages.includes(packageOf(what)));
@@ -153,7 +153,7 @@ test('packages are used where they belong', (t) => {
   );
 });
 
-test('no file waits for itself', (t) => {
+test('no import cycle', (t) => {
   const below = new Map(
     files.map((file) => [
       file,
@@ -203,7 +203,7 @@ async function loads(entry: string) {
   };
 }
 
-test('a login loads neither simulator nor tools, and of packages axios and valibot alone', async (t) => {
+test('a login loads neither simulator nor tools, and only the packages axios and valibot', async (t) => {
   const { folders, packages } = await loads('src/cli/engine.ts');
   t.deepEqual(packages, ['axios', 'valibot']);
   t.deepEqual([...folders].sort(), [
@@ -218,7 +218,7 @@ test('a login loads neither simulator nor tools, and of packages axios and valib
   ]);
 });
 
-test('a login starts no program, no thread and no code from elsewhere', async (t) => {
+test('a login starts no process or thread and runs no foreign code', async (t) => {
   const { builtin } = await loads('src/cli/engine.ts');
   t.true(builtin.includes('node:tls'));
   const dangerous = /^node:(?:child_process|cluster|worker_threads|vm|module|inspector|repl|sqlite|wasi)\b/;
@@ -228,7 +228,7 @@ test('a login starts no program, no thread and no code from elsewhere', async (t
   );
 });
 
-test('what comes before the parts loads nothing but what it loads them with', async (t) => {
+test('the entry point loads nothing but the loader of its parts', async (t) => {
   const { folders, packages, builtin } = await loads('src/cli/main.ts');
   t.deepEqual([...folders], ['cli']);
   t.deepEqual([...packages], []);

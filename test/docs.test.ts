@@ -74,7 +74,7 @@ for (const document of DOCUMENTS) {
   });
 }
 
-test('every document of docs/ can be found from README', (t) => {
+test('every document of docs/ is linked from README', (t) => {
   const linked = tokensOf(read('README.md'), 'link').map(({ href = '' }) => href);
   const hidden = globSync('docs/*.md').filter((path) => !linked.includes(path));
   t.deepEqual(hidden, []);
@@ -135,7 +135,7 @@ test('PROTOCOL has every type and field of the bridge', (t) => {
   );
 });
 
-test('the changelog knows this version', (t) => {
+test('the changelog has an entry for this version', (t) => {
   const { version } = v.parse(v.object({ version: v.string() }), JSON.parse(read('package.json')));
   t.regex(read('CHANGELOG.md'), new RegExp(`^## \\[?${version.replaceAll('.', '\\.')}\\b`, 'm'));
 });

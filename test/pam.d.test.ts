@@ -44,7 +44,7 @@ function dangers(text: string): string[] {
 }
 
 for (const name of readdirSync('pam.d')) {
-  test(`pam.d/${name} lets nobody past`, (t) => {
+  test(`pam.d/${name} cannot succeed without Duo`, (t) => {
     const text = readFileSync(`pam.d/${name}`, 'utf8');
     t.is(linesOf(text).filter(({ module }) => module === 'pam_duo_ts.so').length, 1);
     t.deepEqual(dangers(text), []);
@@ -65,5 +65,5 @@ const bad: Readonly<Record<string, string>> = {
   'Duo is an account line': 'account required pam_duo_ts.so',
 };
 for (const [name, stack] of Object.entries(bad)) {
-  test(`a stack would not pass here: ${name}`, (t) => t.true(dangers(stack).length > 0));
+  test(`the test refuses a stack with ${name}`, (t) => t.true(dangers(stack).length > 0));
 }

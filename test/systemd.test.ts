@@ -33,7 +33,7 @@ function systemdAnalyze(...args: string[]) {
   t.deepEqual(complaints, []);
 });
 
-test('no number of failures or of logins takes a socket down', (t) => {
+test('neither failures nor many logins make systemd stop a socket', (t) => {
   for (const name of ['duo-ts', 'duo-ts-users']) {
     const service = readFileSync(`systemd/${name}.service`, 'utf8');
     t.regex(service, /^\[Unit\]\n(?:[^[\n].*\n)*StartLimitIntervalSec=0$/m);
@@ -41,7 +41,7 @@ test('no number of failures or of logins takes a socket down', (t) => {
   }
 });
 
-test('the units name documentation that is installed', (t) => {
+test('the units name installed documentation', (t) => {
   for (const name of readdirSync('systemd')) {
     const named = readFileSync(`systemd/${name}`, 'utf8').match(/(?<=^Documentation=).*$/gm) ?? [];
     t.true(named.length > 0, name);
@@ -52,13 +52,13 @@ test('the units name documentation that is installed', (t) => {
   }
 });
 
-test('what the engine does not survive, or is blind under, stays out', (t) => {
+test('settings that break the engine or hide evidence from it are not used', (t) => {
   const service = readFileSync('systemd/duo-ts.service', 'utf8');
   // V8 does not survive the one, and callers can't be told apart under the other.
   t.notRegex(service, /^(?:MemoryDenyWriteExecute|PrivateUsers)=/m);
 });
 
-test('the engine for users is allowed what root’s is, and less of the machine', (t) => {
+test('the user engine has root’s engine’s permissions and sees less of the machine', (t) => {
   const lines = (name: string) => {
     const [, service = ''] = readFileSync(`systemd/${name}.service`, 'utf8').split('[Service]\n');
     return service.split('\n');
@@ -69,7 +69,7 @@ test('the engine for users is allowed what root’s is, and less of the machine'
   t.deepEqual(others(root, users), ['LimitNOFILE=16384', 'MemoryMax=1G']);
 });
 
-test('an engine that ends since it was idle is not started again before somebody calls', (t) => {
+test('an engine that ended because it was idle is not restarted before the next connection', (t) => {
   for (const name of ['duo-ts', 'duo-ts-users']) {
     t.regex(readFileSync(`systemd/${name}.service`, 'utf8'), /^Restart=on-failure$/m);
   }

@@ -129,7 +129,7 @@ test('every line that a login shows or logs has an entry', (t) => {
   );
 });
 
-test('every entry stands in the sources', (t) => {
+test('every entry is a message in the sources', (t) => {
   const lines = globSync(['src/**/*.ts', 'native/{bridge,host,login,pam,unix}/*.c'])
     .flatMap(linesOf)
     .map(withoutUser);
@@ -140,6 +140,6 @@ test('every entry stands in the sources', (t) => {
   );
 });
 
-test('an entry is there once', (t) => {
+test('no entry appears twice', (t) => {
   t.deepEqual(entries, [...new Set(entries)]);
 });

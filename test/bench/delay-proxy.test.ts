@@ -61,7 +61,7 @@ async function driven(clock: FakeClock, holds: () => boolean): Promise<void> {
   }
 }
 
-test('both directions take their time, and a connection takes a round trip', async (t) => {
+test('both directions are delayed, and connecting takes a round trip', async (t) => {
   const way = await distant(t);
   const { clock, near, server, underWay } = way;
   near.write('question');
@@ -92,7 +92,7 @@ test('both directions take their time, and a connection takes a round trip', asy
   t.is(clock.monotonic(), 4 * DELAY);
 });
 
-test('what is sent meanwhile arrives as much later, and nothing overtakes', async (t) => {
+test('data sent during the delay keeps its order and its own delay', async (t) => {
   const way = await distant(t);
   const { clock, near, underWay } = way;
   const far = await reached(way);
@@ -118,7 +118,7 @@ test('what is sent meanwhile arrives as much later, and nothing overtakes', asyn
   t.is(read(), `ab${parts.join('')}`);
 });
 
-test('each side can end while the other goes on', async (t) => {
+test('each direction can be closed alone', async (t) => {
   const way = await distant(t);
   const { clock, near } = way;
   const far = await reached(way);
@@ -138,7 +138,7 @@ test('each side can end while the other goes on', async (t) => {
   t.is(answer(), 'still here');
 });
 
-test('a connection that breaks breaks on the other side too', async (t) => {
+test('a reset on one side resets the other', async (t) => {
   const way = await distant(t);
   const { clock, near } = way;
   const far = await reached(way);
@@ -152,7 +152,7 @@ test('a connection that breaks breaks on the other side too', async (t) => {
   t.pass();
 });
 
-test('closing it ends what is in progress', async (t) => {
+test('closing the proxy closes its connections', async (t) => {
   const way = await distant(t);
   const { near, proxy, underWay } = way;
   const far = await reached(way);
@@ -169,7 +169,7 @@ test('closing it ends what is in progress', async (t) => {
   t.is(heard(), '');
 });
 
-test('a peer that is not there is a connection that ends', async (t) => {
+test('an unreachable target closes the connection', async (t) => {
   const clock = new FakeClock();
   const proxy = await startDelayProxy({ port: await quietPort(), delay: DELAY, clock });
   t.teardown(() => proxy.close());
@@ -183,7 +183,7 @@ test('a peer that is not there is a connection that ends', async (t) => {
   t.pass();
 });
 
-test('Duo is reached through it', async (t) => {
+test('a Duo client works through it', async (t) => {
   const simulator = await simulatorFor(t);
   const proxy = await startDelayProxy({ port: simulator.port, delay: 1 });
   t.teardown(() => proxy.close());

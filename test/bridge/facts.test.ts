@@ -56,7 +56,7 @@ const whole: Readonly<Record<string, Facts>> = {
   'facts that are empty are not absent': factsOf({ rhost: '', tty: '', ruser: '', loginUid: 0, command: '' }),
 };
 for (const [name, facts] of Object.entries(whole)) {
-  test(`they arrive as they were sent: ${name}`, (t) => {
+  test(`decoded as sent: ${name}`, (t) => {
     const received = factsFromFrame(decodeFrame(factsToFrame(facts).subarray(4)));
     t.deepEqual(received, facts);
     t.is(received.application?.skey.reveal(), facts.application?.skey.reveal());
@@ -78,7 +78,7 @@ const groups: Readonly<Record<string, Groups>> = {
   'an error': { error: 'Connection refused' },
 };
 for (const [name, sent] of Object.entries(groups)) {
-  test(`GROUPS arrive as they were sent: ${name}`, (t) => {
+  test(`GROUPS decoded as sent: ${name}`, (t) => {
     t.deepEqual(groupsFromFrame(decodeFrame(groupsToFrame(sent).subarray(4))), sent);
   });
 }
@@ -99,28 +99,28 @@ function read(without: readonly string[], more: readonly Field[] = []): Facts {
 }
 
 for (const name of ['program', 'service', 'user', 'flags', 'callerUid', 'hostName', 'deadline']) {
-  test(`without ${name} there is no login`, (t) => {
+  test(`FACTS without ${name} are refused`, (t) => {
     t.throws(() => read([name]), { instanceOf: FrameError, message: `field ${name} is missing` });
   });
 }
 
-test('a program that nobody knows is refused', (t) => {
+test('an unknown program is refused', (t) => {
   t.throws(() => read(['program'], [['program', 'sudo']]), { message: 'field program names no program' });
 });
 
-test('a name without a uid is no passwd entry', (t) => {
+test('a passwd entry needs a uid', (t) => {
   t.throws(() => read([], [['accountName', 'alice']]), { message: 'field accountUid is missing' });
 });
 
-test('a uid without a name is no passwd entry', (t) => {
+test('a passwd entry needs a name', (t) => {
   t.is(read([], [['accountUid', 0]]).account, undefined);
 });
 
-test('flags that nobody knows mean nothing', (t) => {
+test('unknown flags are ignored', (t) => {
   t.like(read(['flags'], [['flags', 0xffff_fffc]]), { silent: false, noConversation: false });
 });
 
-test('a configuration is at most 65536 bytes, and comes from somewhere', (t) => {
+test('a configuration is at most 65536 bytes and has a path', (t) => {
   const path: Field = ['configPath', '/etc/duo/pam_duo.conf'];
   t.is(read([], [path, ['configText', 'x'.repeat(65_536)]]).config?.text.length, 65_536);
   t.throws(() => read([], [path, ['configText', 'x'.repeat(65_537)]]), {
@@ -139,7 +139,7 @@ const application: readonly Field[] = [
   ['tlsVerify', 1],
 ];
 for (const [name] of application.slice(1)) {
-  test(`an application without ${name} is none`, (t) => {
+  test(`an application without ${name} is refused`, (t) => {
     t.throws(
       () =>
         read(
@@ -154,7 +154,7 @@ for (const [name] of application.slice(1)) {
   });
 }
 
-test('certificates are verified but where the caller says 0', (t) => {
+test('certificates are verified unless the caller sends 0', (t) => {
   const verify = (value: number) =>
     read([], [...application.slice(0, -1), ['tlsVerify', value]]).application?.verify;
   t.deepEqual([verify(0), verify(1), verify(2)], [false, true, true]);

@@ -23,7 +23,7 @@ function readAll(chunks: readonly Buffer[], limit = MAX_HOST_FRAME): string[] {
   return chunks.flatMap((chunk) => [...reader.push(chunk)].map((frame) => frame.text('text')));
 }
 
-test('however a stream is cut, it is the same frames', (t) => {
+test('a stream split at any point has the same frames', (t) => {
   const text = fc.string({ unit: 'grapheme', maxLength: 40 }).filter((value) => !value.includes('\0'));
   fc.assert(
     fc.property(fc.array(text, { maxLength: 8 }), fc.array(fc.nat(400)), (texts, cuts) => {
@@ -37,7 +37,7 @@ test('however a stream is cut, it is the same frames', (t) => {
   );
 });
 
-test('whatever arrives is frames or a FrameError', (t) => {
+test('any input is frames or a FrameError', (t) => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), (noise) => {
       try {
@@ -49,7 +49,7 @@ test('whatever arrives is frames or a FrameError', (t) => {
   );
 });
 
-test('one changed byte of a frame is never a crash', (t) => {
+test('a changed byte in a frame never crashes the reader', (t) => {
   const fields: Field[] = [
     ['outcome', 3],
     ['code', 2],
@@ -69,7 +69,7 @@ test('one changed byte of a frame is never a crash', (t) => {
   );
 });
 
-test('a reader knows whether it stands between two frames', (t) => {
+test('a reader knows whether it is between two frames', (t) => {
   const reader = new FrameReader(MAX_FRAME);
   const bytes = status('x');
   t.true(reader.idle);
@@ -81,7 +81,7 @@ test('a reader knows whether it stands between two frames', (t) => {
   t.true(reader.idle);
 });
 
-test('a length beyond the limit is refused by its four bytes alone', (t) => {
+test('a length above the limit is refused after its four bytes', (t) => {
   for (const [limit, length] of [
     [MAX_FRAME, MAX_FRAME + 1],
     [MAX_HOST_FRAME, MAX_HOST_FRAME + 1],
@@ -96,7 +96,7 @@ test('a length beyond the limit is refused by its four bytes alone', (t) => {
   }
 });
 
-test('only FACTS may be longer than other frames', (t) => {
+test('only FACTS may exceed the length of other frames', (t) => {
   const text = (bytes: number) => 'x'.repeat(bytes - 6);
   t.is(decodeFrame(status(text(MAX_FRAME)).subarray(4)).text('text').length, MAX_FRAME - 6);
   const tooLong = { instanceOf: FrameError, message: /too long$/ };
@@ -109,7 +109,7 @@ test('only FACTS may be longer than other frames', (t) => {
   t.throws(() => decodeFrame(answer), tooLong);
 });
 
-test('a field that nearly fits its frame does not', (t) => {
+test('a field that nearly fits its frame is refused', (t) => {
   const body = Buffer.from(status('abc').subarray(4));
   for (const length of [4, 5, 0x7fff_ffff, 0xffff_ffff]) {
     body.writeUInt32BE(length, 2);
@@ -133,7 +133,7 @@ for (const [name, type, field, message] of unsendable) {
   });
 }
 
-test('a frame that is too long for its type is refused before it is there', (t) => {
+test('a frame too long for its type is refused before its body arrives', (t) => {
   const head = Buffer.of(0, 0, 0x40, 1, FrameType.answer);
   t.throws(() => [...new FrameReader(MAX_HOST_FRAME).push(head)], {
     instanceOf: FrameError,
@@ -145,7 +145,7 @@ test('a frame that is too long for its type is refused before it is there', (t) 
   });
 });
 
-test('what comes byte by byte is not kept byte by byte', async (t) => {
+test('input that arrives byte by byte is not stored as one object per byte', async (t) => {
   setFlagsFromString('--expose-gc');
   const gc: unknown = runInNewContext('gc');
   if (typeof gc !== 'function') throw new Error('no gc');
@@ -164,7 +164,7 @@ test('what comes byte by byte is not kept byte by byte', async (t) => {
   t.is(read.length, 1);
 });
 
-test('an absent field is missing where it is needed, and absent where it is not', (t) => {
+test('an absent field is an error where it is required, and undefined elsewhere', (t) => {
   const frame = decodeFrame(Buffer.of(FrameType.verdict));
   t.throws(() => frame.number('outcome'), { instanceOf: FrameError, message: 'field outcome is missing' });
   t.throws(() => frame.text('error'), { instanceOf: FrameError, message: 'field error is missing' });
@@ -175,7 +175,7 @@ test('an absent field is missing where it is needed, and absent where it is not'
 
 for (const [name, { tag, kind }] of Object.entries(FIELDS)) {
   if (kind === 'number') continue;
-  test(`${name} that is no UTF-8 is ${kind === 'foreign' ? 'read as ISO 8859-1' : 'refused'}`, (t) => {
+  test(`${name} that is not UTF-8 is ${kind === 'foreign' ? 'read as ISO 8859-1' : 'refused'}`, (t) => {
     const [type] = Object.values(FrameType).filter((each) => {
       try {
         return (
@@ -192,7 +192,7 @@ for (const [name, { tag, kind }] of Object.entries(FIELDS)) {
   });
 }
 
-test('an error holds no content of the frame', (t) => {
+test('an error shows no content of the frame', (t) => {
   const secret = 'skey = never-to-be-seen';
   for (const body of [
     Buffer.concat([Buffer.of(FrameType.facts, 35, 0, 0, 0, 250), Buffer.from(secret)]),

@@ -32,7 +32,7 @@ function one(lines: readonly (readonly [string, string])[], word: string): strin
 const names = Object.keys(FIELDS) as FieldName[];
 
 for (const path of globSync('test/fixtures/frames/*.frame')) {
-  test(`${basename(path)} is read and written`, (t) => {
+  test(`${basename(path)} is decoded and encoded`, (t) => {
     const lines = read(path);
     const bytes = Buffer.from(one(lines, 'frame'), 'hex');
     const type = Object.values(FrameType).find((number) => String(number) === one(lines, 'type'));

@@ -3,7 +3,7 @@ import test from 'ava';
 import { Heartbeats } from '../../src/bridge/heartbeat.ts';
 import { FakeClock } from '../lib/fake-clock.ts';
 
-test('all beat at once, each for as long as it wants, by one timer', async (t) => {
+test('one timer sends all heartbeats, each until it is stopped', async (t) => {
   const clock = new FakeClock();
   const heartbeats = new Heartbeats(clock);
   const beats = [0, 0, 0];
@@ -27,7 +27,7 @@ test('all beat at once, each for as long as it wants, by one timer', async (t) =
   t.deepEqual(beats, [1, 3, 3]);
 });
 
-test('it beats again for whoever comes when the last one has gone', async (t) => {
+test('the timer starts again after the last heartbeat was stopped', async (t) => {
   const clock = new FakeClock();
   const heartbeats = new Heartbeats(clock);
   for (let turn = 0; turn < 3; turn += 1) {

@@ -96,7 +96,7 @@ const doing =
     return PASS;
   };
 
-test('one login: HELLO, a prompt, a status, a line for the log, the verdict, and the end', async (t) => {
+test('one login: HELLO, a prompt, a status, a log line, the verdict and the end', async (t) => {
   const host = new FakeHost(async (facts, { conversation, log }) => {
     t.deepEqual(facts, factsOf());
     const given = await conversation.prompt('Passcode: ');
@@ -122,7 +122,7 @@ test('one login: HELLO, a prompt, a status, a line for the log, the verdict, and
   t.is(host.clock.sleeping, 0, 'no timer is left');
 });
 
-test('a verdict says whether the message of the day is wanted', async (t) => {
+test('a verdict says whether to show the message of the day', async (t) => {
   for (const motd of [true, false]) {
     const host = new FakeHost(async () => ({ ...PASS, motd }));
     host.say(HELLO, FACTS);
@@ -132,7 +132,7 @@ test('a verdict says whether the message of the day is wanted', async (t) => {
   }
 });
 
-test('a heartbeat every second, from the start to the verdict', async (t) => {
+test('a heartbeat every second from the start to the verdict', async (t) => {
   const end = Promise.withResolvers<void>();
   const host = new FakeHost(doing(() => end.promise));
   await host.clock.advance(3_000);
@@ -165,7 +165,7 @@ const nonsense: Readonly<Record<string, readonly Buffer[]>> = {
   'CANCEL before FACTS': [HELLO, CANCEL],
 };
 for (const [name, frames] of Object.entries(nonsense)) {
-  test(`no login begins after ${name}; the engine says who it is and hangs up`, async (t) => {
+  test(`no login starts after ${name}; the engine sends HELLO and closes the connection`, async (t) => {
     const host = new FakeHost(async () => t.fail('a login began') || PASS);
     host.say(...frames);
     t.is(await host.served, undefined);
@@ -187,7 +187,7 @@ const endings: Readonly<Record<string, (host: FakeHost) => void>> = {
   'a length beyond all limits': (host) => host.say(Buffer.of(0xff, 0xff, 0xff, 0xff)),
 };
 for (const [name, end] of Object.entries(endings)) {
-  test(`${name} ends a login at once, and no verdict is sent`, async (t) => {
+  test(`${name} aborts a login at once, and no verdict is sent`, async (t) => {
     const { login, told } = waiting();
     const host = new FakeHost(login);
     host.say(HELLO, FACTS);
@@ -200,7 +200,7 @@ for (const [name, end] of Object.entries(endings)) {
   });
 
   if (name === 'an answer to nothing') continue;
-  test(`${name} takes a prompt back`, async (t) => {
+  test(`${name} cancels a prompt`, async (t) => {
     const ended = Promise.withResolvers<unknown>();
     const host = new FakeHost(doing(({ conversation }) => conversation.prompt('? ').catch(ended.resolve)));
     host.say(HELLO, FACTS);
@@ -212,7 +212,7 @@ for (const [name, end] of Object.entries(endings)) {
   });
 }
 
-test('a login that looks for its host after it left can ask nobody', async (t) => {
+test('a login without its host cannot prompt', async (t) => {
   const left = Promise.withResolvers<void>();
   const host = new FakeHost(
     doing(async ({ conversation, signal }) => {
@@ -228,7 +228,7 @@ test('a login that looks for its host after it left can ask nobody', async (t) =
   t.false(host.heard.some((line) => line.startsWith('prompt')));
 });
 
-test('a conversation that failed is told to the login', async (t) => {
+test('a failed conversation is reported to the login', async (t) => {
   const host = new FakeHost(
     doing(({ conversation }) =>
       t.throwsAsync(conversation.prompt('? '), {
@@ -251,7 +251,7 @@ const answers: Readonly<Record<string, readonly Field[]>> = {
   ],
 };
 for (const [name, fields] of Object.entries(answers)) {
-  test(`an answer that is ${name} given and failed is nonsense`, async (t) => {
+  test(`an answer that is ${name} given and failed violates the protocol`, async (t) => {
     const host = new FakeHost(doing(({ conversation }) => conversation.prompt('? ')));
     host.say(HELLO, FACTS);
     await settle();
@@ -281,7 +281,7 @@ for (const [user, number] of [
   ['account', 1],
   ['caller', 2],
 ] as const) {
-  test(`a login gets the groups of the ${user}, once`, async (t) => {
+  test(`a login gets the groups of the ${user} once`, async (t) => {
     const sent = { names: ['alice', 'staff'] };
     const { told, login } = waiting();
     const host = new FakeHost(async (facts, context) => {
@@ -308,7 +308,7 @@ test('a login that needs no groups says so', async (t) => {
   t.is(host.frames[1]?.number('groupsOf'), 0);
 });
 
-test('the time of a login ends while it waits for groups', async (t) => {
+test('a login can time out while it waits for groups', async (t) => {
   const host = new FakeHost(
     doing((context) => t.throwsAsync(context.groupsOf('account'), { instanceOf: DeadlineError })),
   );
@@ -325,7 +325,7 @@ test('an empty answer is an answer', async (t) => {
   t.is((await host.served)?.outcome, Outcome.pass);
 });
 
-test('when the time is over the login hears it, and its verdict is still told', async (t) => {
+test('a timeout aborts the login, and its verdict is still sent', async (t) => {
   const late: Verdict = {
     outcome: Outcome.serviceError,
     code: DuoCode.connError,
@@ -345,7 +345,7 @@ test('when the time is over the login hears it, and its verdict is still told', 
   t.is(host.frames.at(-1)?.number('outcome'), Outcome.serviceError);
 });
 
-test('an answer that comes after the time is over does not keep the verdict back', async (t) => {
+test('an answer after the timeout does not delay the verdict', async (t) => {
   const go = Promise.withResolvers<void>();
   const host = new FakeHost(
     doing(async ({ conversation }) => {
@@ -370,7 +370,7 @@ const failures: readonly [string, () => unknown, string][] = [
   ['nothing', () => undefined, 'internal error in the engine (undefined)'],
 ];
 for (const [name, thrown, reason] of failures) {
-  test(`a login that throws ${name} is a denial that says so, in words of ours`, async (t) => {
+  test(`a login that throws ${name} is denied with a fixed message`, async (t) => {
     const host = new FakeHost(() => Promise.reject(thrown()));
     host.say(HELLO, FACTS);
     const expected = {
@@ -387,7 +387,7 @@ for (const [name, thrown, reason] of failures) {
   });
 }
 
-test('a login that throws at once is a denial too', async (t) => {
+test('a login that throws synchronously is denied', async (t) => {
   const host = new FakeHost(() => {
     throw new TypeError('x');
   });
@@ -395,7 +395,7 @@ test('a login that throws at once is a denial too', async (t) => {
   t.is((await host.served)?.outcome, Outcome.serviceError);
 });
 
-test('the line about a login that failed is one line, whatever the user is called', async (t) => {
+test('a failed login is logged on one line, with any user name', async (t) => {
   const host = new FakeHost(() => {
     throw new TypeError('x');
   });
@@ -407,7 +407,7 @@ test('the line about a login that failed is one line, whatever the user is calle
   );
 });
 
-test('a login that fails for the lack of time is a denial', async (t) => {
+test('a login that times out is denied', async (t) => {
   const { login } = waiting();
   const host = new FakeHost(login);
   host.say(HELLO, FACTS);
@@ -423,7 +423,7 @@ const texts: readonly [string, string, string][] = [
   ['a character that would be cut', `${'x'.repeat(8190)}😀`, 'x'.repeat(8190)],
 ];
 for (const [name, sent, received] of texts) {
-  test(`a text with ${name} is made to fit`, async (t) => {
+  test(`a text with ${name} is cut to fit`, async (t) => {
     const host = new FakeHost(async (_facts, { conversation, log }) => {
       conversation.status(sent);
       log(Priority.info, sent);
@@ -438,7 +438,7 @@ for (const [name, sent, received] of texts) {
   });
 }
 
-test('a login that goes on talking after its verdict is not heard', async (t) => {
+test('messages after the verdict are ignored', async (t) => {
   let talk = () => {};
   const host = new FakeHost(
     doing(({ conversation }) => {
@@ -452,7 +452,7 @@ test('a login that goes on talking after its verdict is not heard', async (t) =>
   t.is(host.heard.at(-1), 'verdict');
 });
 
-test('a host that speaks byte by byte is understood', async (t) => {
+test('a host that sends single bytes is understood', async (t) => {
   const host = new FakeHost(doing(() => undefined));
   for (const byte of Buffer.concat([HELLO, FACTS])) host.say(Buffer.of(byte));
   t.deepEqual(await host.served, PASS);

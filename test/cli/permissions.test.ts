@@ -37,10 +37,10 @@ function attempts(giveUp: boolean): unknown {
 
 const denied = 'ERR_ACCESS_DENIED';
 
-test('the program may load the addon and write, but start nothing', (t) => {
+test('the program may load the addon and write files, but start no process', (t) => {
   t.deepEqual(attempts(false), { addon: 'done', child: denied, worker: denied, write: 'done' });
 });
 
-test('a private engine may not even do that', (t) => {
+test('a private engine may not write files either', (t) => {
   t.deepEqual(attempts(true), { addon: denied, child: denied, worker: denied, write: denied });
 });

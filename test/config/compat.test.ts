@@ -54,7 +54,7 @@ test('defaults', (t) => {
   });
 });
 
-test('a configuration can not be changed', (t) => {
+test('a configuration is immutable', (t) => {
   const parsed = parseConfig(BASE, PAM);
   t.true(parsed.ok && Object.isFrozen(parsed.config));
 });
@@ -138,7 +138,7 @@ for (const [lines, expected] of GROUPS) {
   test(`read: ${JSON.stringify(lines)}`, (t) => t.deepEqual(read(`${lines}\n`).groups, expected));
 }
 
-test('256 lists of groups are as many as there may be', (t) => {
+test('at most 256 lists of groups are accepted', (t) => {
   const names = (count: number) => Array.from({ length: count }, (_, index) => `g${index}`).join(' ');
   t.is(read(`groups = ${names(256)}\n`).groups.length, 256);
   t.deepEqual(said(`${BASE}groups = ${names(257)}\n`, PAM), [
@@ -177,7 +177,7 @@ for (const [name, lines, expected] of FORMS) {
   test(`form: ${name}`, (t) => t.like(read(lines), expected));
 }
 
-test('form: a byte order mark, and a first line that is indented', (t) => {
+test('form: a byte order mark, and an indented first line', (t) => {
   t.is(read('', `\uFEFF${BASE}`).ikey, 'DI1');
   t.is(read('', `  motd = yes\n${BASE}`).motd, true);
 });
@@ -284,7 +284,7 @@ for (const [lines, sentences] of SENTENCES) {
   }
 }
 
-test('an empty file lacks everything', (t) => {
+test('an empty file lacks all required options', (t) => {
   t.deepEqual(said('', PAM), [
     '[3] Missing host, ikey, or skey in /etc/duo/pam_duo.conf; none of them is set, so every login is denied: restore the file or set them',
   ]);
@@ -308,14 +308,14 @@ const FAILMODES: readonly [string, 'safe' | 'secure'][] = [
   ['; failmode = secure\nnonsense', 'safe'],
 ];
 for (const [lines, failmode] of FAILMODES) {
-  test(`a file that can't be used, with ${JSON.stringify(lines)}, has failmode ${failmode}`, (t) => {
+  test(`an invalid file with ${JSON.stringify(lines)} has failmode ${failmode}`, (t) => {
     const parsed = parseConfig(`${BASE}${lines}\n`, PAM);
     t.false(parsed.ok);
     t.is(parsed.ok ? undefined : parsed.failmode, failmode);
   });
 }
 
-test('no notice repeats a secret that slipped into another option', (t) => {
+test('no notice shows a secret that was written into another option', (t) => {
   const skey = 'Zh5eGmUq9zpfQnyUIu5OL9iWoMMv5ZNmk3zLJ4Ep';
   for (const lines of [
     `host = x\n  skey = ${skey}`,
@@ -338,7 +338,7 @@ test('no notice repeats a secret that slipped into another option', (t) => {
   }
 });
 
-test('no text crashes the parser, and no notice shows a secret of its', (t) => {
+test('no text crashes the parser, and no notice shows a secret from it', (t) => {
   const secret = fc.stringMatching(/^[A-Za-z0-9]{40}$/);
   const line = fc.oneof(
     fc.string({ unit: 'binary' }),
@@ -373,14 +373,14 @@ test('no text crashes the parser, and no notice shows a secret of its', (t) => {
   );
 });
 
-test('a long line is no long wait', (t) => {
+test('a long line is parsed without a long delay', (t) => {
   for (const part of [' ;', '\\ ', 'a ', ',', '=', '  ', ']', '\t;x', '!']) {
     const { ok } = parseConfig(`${BASE}groups = ${part.repeat(65_000 / part.length)}\n`, PAM);
     t.is(typeof ok, 'boolean');
   }
 });
 
-test('secrets stay hidden in what is printed of a configuration', (t) => {
+test('printing a configuration hides its secrets', (t) => {
   const parsed = parseConfig(`${BASE}http_proxy = u:never-to-be-seen@h\n`, PAM);
   t.true(parsed.ok && parsed.config.httpProxy instanceof Secret);
   t.false(JSON.stringify(parsed).includes('never-to-be-seen'));

@@ -12,7 +12,7 @@ const said = ({ notices }: ParsedConfig) =>
     ({ priority, text, channel }) => `[${channel === Channel.stderr ? 'stderr' : priority}] ${text}`,
   );
 
-test('the least that there has to be', (t) => {
+test('the smallest valid configuration', (t) => {
   const parsed = pam(BASE);
   t.like(parsed, {
     ok: true,
@@ -35,7 +35,7 @@ test('a configuration is frozen', (t) => {
 });
 
 for (const missing of ['host', 'ikey', 'skey']) {
-  test(`without ${missing} nothing works`, (t) => {
+  test(`a configuration without ${missing} is invalid`, (t) => {
     const without = BASE.replace(new RegExp(`^${missing} = .*`, 'm'), `${missing} =`);
     for (const text of [BASE.replace(new RegExp(`^${missing}.*\n`, 'm'), ''), without]) {
       const parsed = pam(text);
@@ -45,7 +45,7 @@ for (const missing of ['host', 'ikey', 'skey']) {
   });
 }
 
-test('an option that is not known is said with its line, and the rest of the file holds', (t) => {
+test('an unknown option is reported with its line, and the rest of the file is used', (t) => {
   for (const program of ['pam', 'login_duo'] as const) {
     const parsed = parseConfig(`${BASE}nosuch = 1\nother = 2\nprompts = 2\n`, { path, program });
     t.true(parsed.ok && parsed.config.prompts === 2);
@@ -56,7 +56,7 @@ test('an option that is not known is said with its line, and the rest of the fil
   }
 });
 
-test('an option that is not known never repeats a secret', (t) => {
+test('the notice about an unknown option never shows a secret', (t) => {
   const key = 'Zh5eGmUq9zpfQnyUIu5OL9iWoMMv5ZNmk3zLJ4Ep';
   for (const line of [
     `${key} = x`,
@@ -81,7 +81,7 @@ test('disable_ca_pinning and cafile exclude each other', (t) => {
   t.true(pam(`${BASE}disable_ca_pinning = yes\nnoverify = yes\n`).ok);
 });
 
-test('a cafile that is empty or relative denies, and the log says why', (t) => {
+test('an empty or relative cafile denies, and the log says why', (t) => {
   for (const value of ['', 'ca.pem', '; /etc/duo/ca.pem']) {
     for (const failmode of ['safe', 'secure']) {
       const parsed = pam(`${BASE}cafile = ${value}\nfailmode = ${failmode}\n`);
@@ -128,7 +128,7 @@ test('autopush and verified_push exclude each other', (t) => {
   t.deepEqual(said(parsed), [`[3] autopush and verified_push cannot both be enabled in ${path}`]);
 });
 
-test('what is deprecated works, and is said', (t) => {
+test('deprecated options work, with a notice', (t) => {
   const parsed = pam(`${BASE}gecos_parsed = yes\ndev_fips_mode = yes\n`);
   t.true(parsed.ok);
   t.is(parsed.notices.length, 2);
@@ -142,13 +142,13 @@ for (const [name, lines, failmode] of [
   ['something else', 'failmode = sfae', 'secure'],
   ['something else, and a host that is none', 'failmode = Secure\nhost = a b', 'secure'],
 ] as const) {
-  test(`a file that can't be used, and says failmode: ${name}`, (t) => {
+  test(`failmode of an invalid file: ${name}`, (t) => {
     const parsed = pam(`${BASE}${lines}\n`);
     t.true(!parsed.ok && parsed.failmode === failmode);
   });
 }
 
-test('no message holds what skey or http_proxy said, wherever the mistake is', (t) => {
+test('no message shows the value of skey or http_proxy, wherever the mistake is', (t) => {
   const mistakes = [
     'nosuch = 1',
     'failmode = x',
@@ -169,7 +169,7 @@ test('no message holds what skey or http_proxy said, wherever the mistake is', (
   }
 });
 
-test('any text is a configuration or is not, and never an exception', (t) => {
+test('any text is a valid or an invalid configuration, never an exception', (t) => {
   const line = fc.oneof(
     fc.string({ unit: 'binary' }),
     fc

@@ -12,13 +12,13 @@ function set(...lines: readonly (readonly [string, string])[]): Settings {
   return settings;
 }
 
-test('defaults are made anew each time', (t) => {
+test('each configuration has defaults of its own', (t) => {
   t.not(defaults(), defaults());
   t.not(defaults().groups, set(['groups', 'a']).groups);
   t.deepEqual(defaults().groups, []);
 });
 
-test('every flag is off until it says yes', (t) => {
+test('every flag is off by default', (t) => {
   const names = Object.entries(defaults())
     .filter(([, value]) => typeof value === 'boolean')
     .map(([name]) => name);
@@ -44,7 +44,7 @@ for (const [value, host, port] of hosts) {
   test(`host = ${value}`, (t) => t.like(set(['host', value]), { host, port }));
 }
 
-test('a port is not left over from the host before', (t) => {
+test('a host without a port resets an earlier port', (t) => {
   t.is(set(['host', 'a:8443'], ['host', 'b']).port, 443);
 });
 
@@ -104,13 +104,13 @@ for (const [value, version] of [
   test(`min_tls = ${value}`, (t) => t.is(set(['min_tls', value]).minTls, version));
 }
 
-test('a failmode that is neither is no reason to let everybody in', (t) => {
+test('an invalid failmode does not become safe', (t) => {
   const settings = defaults();
   t.throws(() => options.get('failmode')?.(settings, 'safe!'), { instanceOf: InvalidValue });
   t.is(settings.failmode, 'secure');
 });
 
-test('groups and group add up, to 256', (t) => {
+test('groups and group add up, to 256 lists', (t) => {
   const many = Array.from({ length: 255 }, (_, index) => `g${index}`).join(' ');
   t.is(set(['groups', many], ['group', 'last']).groups.length, 256);
   t.throws(() => set(['groups', many], ['group', 'two more']), { message: 'Exceeded max 256 groups' });
@@ -139,7 +139,7 @@ for (const [value, seconds] of [
     t.is(set(['https_timeout', value]).httpsTimeout, seconds));
 }
 
-test('what is secret is kept as a secret', (t) => {
+test('secret values are kept as Secret objects', (t) => {
   const settings = set(['skey', 'never-to-be-seen'], ['http_proxy', 'http://u:never-to-be-seen@proxy.test']);
   t.is(settings.skey?.reveal(), 'never-to-be-seen');
   t.is(settings.httpProxy?.reveal(), 'http://u:never-to-be-seen@proxy.test');

@@ -33,7 +33,7 @@ function open(path: string) {
 const known = (...names: string[]) =>
   new Map(names.map((name, at) => [name, { list: ['192.0.2.1', '2001:db8::1'], at }]));
 
-test('what is saved is there for the next process, of one write or of many', (t) => {
+test('saved addresses are read by the next process, after one write or many', (t) => {
   const path = fileFor(t);
   t.deepEqual(open(path).store?.load(), new Map());
   for (const names of [['a.test'], ['a.test', 'b.test'], ['c.test']]) {
@@ -47,7 +47,7 @@ test('what is saved is there for the next process, of one write or of many', (t)
   t.is(statSync(path).size, 2 * HALF);
 });
 
-test('the most that there can be fits', (t) => {
+test('the largest possible content fits', (t) => {
   const path = fileFor(t);
   const { store, problems } = open(path);
   const list = Array.from({ length: 16 }, (_, i) => `2001:db8:1111:2222:3333:4444:5555:66${10 + i}`);
@@ -59,7 +59,7 @@ test('the most that there can be fits', (t) => {
   t.deepEqual(open(path).store?.load(), most);
 });
 
-test('a write that was cut short leaves the one before it', (t) => {
+test('an interrupted write keeps the previous content', (t) => {
   const path = fileFor(t);
   const { store } = open(path);
   store?.save(known('a.test'));
@@ -86,7 +86,7 @@ for (const [what, text] of Object.entries({
   });
 }
 
-test('what has another shape is not believed, whatever its digest says', (t) => {
+test('content of another shape is ignored, even with a valid digest', (t) => {
   const path = fileFor(t);
   for (const list of [['evil.test'], [], ['192.0.2.1', '']]) {
     open(path).store?.save(new Map([['a.test', { list, at: 0 }]]));
@@ -103,7 +103,7 @@ test('what has another shape is not believed, whatever its digest says', (t) => 
   }
 });
 
-test('a file that others can write, or that is not one, is not used', (t) => {
+test('a file that others can write, or that is not a regular file, is ignored', (t) => {
   const refused = (path: string) => {
     const { store, problems } = open(path);
     t.is(store, undefined);
@@ -130,7 +130,7 @@ test('a file that others can write, or that is not one, is not used', (t) => {
   refused(strange);
 });
 
-test('a resolver that starts anew has the addresses of the last one, for thirty days', async (t) => {
+test('a new resolver uses the saved addresses for thirty days', async (t) => {
   const path = fileFor(t);
   const clock = new FakeClock();
   const first = new MemoryResolver(clock, async () => ['192.0.2.7'], open(path).store);
@@ -168,7 +168,7 @@ test('addresses are saved when they change, and once an hour', async (t) => {
   t.is(saved, 3);
 });
 
-test('no more than 64 names are kept, the youngest', async (t) => {
+test('only the 64 most recent names are kept', async (t) => {
   const clock = new FakeClock();
   let kept: ReadonlyMap<string, unknown> = new Map();
   const store = {

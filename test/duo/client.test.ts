@@ -69,7 +69,7 @@ test('a passcode logs in', async (t) => {
   client.close();
 });
 
-test('a push is polled until the phone has decided', async (t) => {
+test('a push is polled until the user decides', async (t) => {
   const simulator = await simulatorFor(t);
   const { client } = clientFor(simulator);
   const txid = await client.authAsync({ username: 'alice', factor: 'push1' }, never);
@@ -83,7 +83,7 @@ test('a push is polled until the phone has decided', async (t) => {
   );
 });
 
-test('a long poll that ran out means waiting', async (t) => {
+test('a long poll that times out means that Duo is still waiting', async (t) => {
   const clock = new FakeClock(Date.now());
   const simulator = await simulatorFor(t, { clock });
   const { client } = clientFor(simulator);
@@ -133,14 +133,14 @@ for (const [certificate, reason] of Object.entries(certificates)) {
   });
 }
 
-test("an authority that is not Duo's vouches for nobody", async (t) => {
+test('a certificate of another authority is refused', async (t) => {
   const simulator = await simulatorFor(t);
   const other = await simulatorFor(t);
   const { client } = clientFor(simulator, { trust: { kind: 'authorities', pem: [other.ca] } });
   t.regex(await failing(client.ping(never)), /certificate verify failed$/);
 });
 
-test('the chain is judged before the name', async (t) => {
+test('the certificate chain is checked before the name', async (t) => {
   const simulator = await simulatorFor(t, { certificate: 'wrong-name' });
   const other = await simulatorFor(t);
   const { client } = clientFor(simulator, { trust: { kind: 'authorities', pem: [other.ca] } });
@@ -161,7 +161,7 @@ for (const certificate of ['name-in-cn', 'utf8-name-in-cn'] as const) {
   });
 }
 
-test('without verification anything is taken', async (t) => {
+test('without verification any certificate is accepted', async (t) => {
   const simulator = await simulatorFor(t, { certificate: 'wrong-name' });
   const { client } = clientFor(simulator, { trust: { kind: 'none' } });
   await t.notThrowsAsync(client.ping(never));
@@ -240,7 +240,7 @@ for (const [name, fault, expected] of replies) {
   });
 }
 
-test('two broken connections are made good by the third', async (t) => {
+test('a call succeeds at the third try after two broken connections', async (t) => {
   const simulator = await simulatorFor(t);
   simulator.service.faults.add('preauth', { kind: 'drop' }, 2);
   const { client } = clientFor(simulator);
@@ -256,7 +256,7 @@ test('auth is never sent twice', async (t) => {
   t.is(simulator.service.calls.filter(({ call }) => call === 'auth').length, 1);
 });
 
-test('nobody listens', async (t) => {
+test('a closed port is an unreachable Duo', async (t) => {
   const simulator = await simulatorFor(t);
   const port = await quietPort();
   const { client } = clientFor(simulator, { port });
@@ -266,7 +266,7 @@ test('nobody listens', async (t) => {
   );
 });
 
-test('a name that does not exist', async (t) => {
+test('a host name that does not exist is an unreachable Duo', async (t) => {
   const simulator = await simulatorFor(t);
   const { client } = clientFor(simulator, { host: 'nowhere.invalid', port: 443 });
   t.is(
@@ -275,7 +275,7 @@ test('a name that does not exist', async (t) => {
   );
 });
 
-test('a server that never shakes hands is left after five seconds', async (t) => {
+test('a TLS handshake that does not finish is given up after five seconds', async (t) => {
   const clock = new FakeClock();
   const sockets: Socket[] = [];
   const { promise: third, resolve } = Promise.withResolvers<void>();
@@ -300,7 +300,7 @@ test('a server that never shakes hands is left after five seconds', async (t) =>
   t.regex(await result, /SSL handshake timed out$/);
 });
 
-test('a reply that does not come is given up, and the login ends it at once', async (t) => {
+test('a reply that does not come times out, and an abort ends it at once', async (t) => {
   const clock = new FakeClock(Date.now());
   const simulator = await simulatorFor(t);
   simulator.service.faults.add('*', { kind: 'hang' });
@@ -319,7 +319,7 @@ test('a reply that does not come is given up, and the login ends it at once', as
   await t.throwsAsync(client.ping(gone.signal), { message: 'given up' });
 });
 
-test('429 is waited for as Duo asks, and the user is told', async (t) => {
+test('after 429 the client waits as long as Duo asks and tells the user', async (t) => {
   const clock = new FakeClock(Date.now());
   const simulator = await simulatorFor(t, { clock });
   simulator.service.faults.add(
@@ -337,14 +337,14 @@ test('429 is waited for as Duo asks, and the user is told', async (t) => {
   ]);
 });
 
-test('429 with too long a wait is given up', async (t) => {
+test('a 429 with too long a wait is given up', async (t) => {
   const simulator = await simulatorFor(t);
   simulator.service.faults.add('preauth', { kind: 'status', status: 429, headers: { 'Retry-After': '33' } });
   const { client } = clientFor(simulator);
   t.is(await failing(client.preauth(alice, never)), 'ERR_DUO_RATE_LIMIT HTTP 429');
 });
 
-test('a clock that is wrong is set by ping, and again when Duo complains', async (t) => {
+test('ping corrects a wrong clock, and again when Duo complains', async (t) => {
   const clock = new FakeClock(Date.now() - 86_400_000);
   const simulator = await simulatorFor(t);
   const { client } = clientFor(simulator, { clock });
@@ -357,7 +357,7 @@ test('a clock that is wrong is set by ping, and again when Duo complains', async
   t.is((await client.preauth(alice, never)).result, 'auth');
 });
 
-test('a client that trusts its clock asks for no time, until Duo complains', async (t) => {
+test('a client that trusts its clock sends no ping until Duo complains', async (t) => {
   const simulator = await simulatorFor(t);
   const calls = () => simulator.service.calls.splice(0).map(({ call }) => call);
   const right = clientFor(simulator, { trustsClock: true }).client;
@@ -376,14 +376,14 @@ test('a client that trusts its clock asks for no time, until Duo complains', asy
   t.deepEqual(calls(), ['preauth']);
 });
 
-test('a wrong skey is an unauthorized call, and its value is nowhere', async (t) => {
+test('a wrong skey is an unauthorized call, and no message shows its value', async (t) => {
   const simulator = await simulatorFor(t);
   const { client } = clientFor(simulator, { skey: new Secret('wrong-and-secret') });
   const error = await t.throwsAsync(client.preauth(alice, never), { message: 'Invalid ikey or skey' });
   t.false(JSON.stringify(error, Object.getOwnPropertyNames(error)).includes('secret'));
 });
 
-test('every address of the host is tried', async (t) => {
+test('every address of the API host is tried', async (t) => {
   const simulator = await simulatorFor(t);
   // `localhost` is ::1 and 127.0.0.1; the simulator listens on the latter alone.
   const { client } = clientFor(simulator, { host: 'localhost' });
@@ -391,7 +391,7 @@ test('every address of the host is tried', async (t) => {
 });
 
 for (const code of ['EMFILE', 'ENFILE', 'ENOBUFS', 'EAI_MEMORY', 'ERR_ACCESS_DENIED']) {
-  test(`${code} is this host's trouble, not Duo's absence`, async (t) => {
+  test(`${code} is a local failure, not an unreachable Duo`, async (t) => {
     const { asDuoError } = await import('../../src/duo/connect.ts');
     const cause = Object.assign(new Error('x'), { code });
     t.true(asDuoError({ host: 'h', port: 1 }, 'Failed to connect', cause) instanceof DuoLocalError);

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import test from 'ava';
 import { localAddress } from '../../src/duo/local-address.ts';
 
-test("this host's address is an IP address, or undefined", async (t) => {
+test('the local address is an IP address or undefined', async (t) => {
   const address = await localAddress();
   t.true(address === undefined || isIP(address) !== 0);
 });

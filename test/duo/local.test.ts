@@ -56,11 +56,11 @@ for (const code of EVIDENCE) {
   });
 }
 
-test('without a cause it is the other side that failed', (t) => {
+test('an error without a cause counts as a remote failure', (t) => {
   t.is(asDuoError({ host: 'h', port: 1 }, 'Connection closed').code, 'ERR_DUO_CONNECTION');
 });
 
-test('EADDRNOTAVAIL says that the ports are gone, unless there is no IPv6 here at all', (t) => {
+test('EADDRNOTAVAIL means that no port is free, unless the host has no IPv6', (t) => {
   t.true(isLocal(failure('EADDRNOTAVAIL', '192.0.2.1')));
   const global = Object.values(networkInterfaces())
     .flat()
@@ -69,14 +69,14 @@ test('EADDRNOTAVAIL says that the ports are gone, unless there is no IPv6 here a
   t.true(isLocal(failure('EADDRNOTAVAIL')));
 });
 
-test('what is not known is not evidence', (t) => {
+test('unknown errors are not evidence of an unreachable Duo', (t) => {
   for (const thing of [new Error('x'), failure(''), null, 'ECONNREFUSED', { code: 'ECONNREFUSED' }]) {
     t.true(isLocal(thing));
     t.is(asDuoError({ host: 'h', port: 1 }, 'x', thing).code, 'ERR_DUO_LOCAL');
   }
 });
 
-test('a process that stood still for longer than two seconds says so', (t) => {
+test('a process that stood still for more than two seconds is reported', (t) => {
   t.is(standstill(2_000), undefined);
   t.is(
     standstill(6_100),
@@ -84,9 +84,9 @@ test('a process that stood still for longer than two seconds says so', (t) => {
   );
 });
 
-test('a host that is short of nothing', async (t) => t.is(await findShortage(), undefined));
+test('no shortage is reported on a healthy host', async (t) => t.is(await findShortage(), undefined));
 
-test('a shortage is found while a wait lasts', async (t) => {
+test('a shortage that begins during a wait is reported', async (t) => {
   const clock = new FakeClock();
   const end = new AbortController();
   const found = watchShortage(clock, end.signal);
@@ -97,7 +97,7 @@ test('a shortage is found while a wait lasts', async (t) => {
   t.is(clock.sleeping, 0);
 });
 
-test('a name that can’t be looked up for want of descriptors is not the absence of Duo', (t) => {
+test('a name lookup that fails for lack of descriptors is not an unreachable Duo', (t) => {
   const said = execFileSync(
     'sh',
     ['-c', 'ulimit -n 64; exec "$0" "$@"', process.execPath, 'test/lib/out-of-files.ts'],

@@ -115,7 +115,7 @@ test('an asynchronous try reports each new state once', async (t) => {
   t.deepEqual(result, { kind: 'failed', stage: 'auth_status', message: WRONG.message });
 });
 
-test('twenty polls are enough', async (t) => {
+test('a try ends after twenty polls', async (t) => {
   const result = await tell(t, { flags: ASYNC }, [
     ...asking,
     reply('1'),
@@ -151,7 +151,7 @@ for (const [end, kind] of ends) {
   });
 }
 
-test('a verified push shows its code and waits', async (t) => {
+test('a Verified Push shows its code and waits', async (t) => {
   const result = await tell(t, { flags: ASYNC, verifiedPush: true }, [
     ping(),
     preauth(VERIFIED, { verifiedPush: true }),
@@ -166,7 +166,7 @@ test('a verified push shows its code and waits', async (t) => {
   t.is(result.kind, 'allowed');
 });
 
-test('where status lines are held back, the code of a verified push stands in a prompt', async (t) => {
+test('where status messages are held back, the code of a Verified Push is shown in a prompt', async (t) => {
   const result = await tell(t, { flags: HELD_BACK, verifiedPush: true }, [
     ping(),
     preauth(VERIFIED),
@@ -182,7 +182,7 @@ test('where status lines are held back, the code of a verified push stands in a 
   t.is(result.kind, 'allowed');
 });
 
-test('a code that could not be shown ends the try', async (t) => {
+test('a code that cannot be shown ends the try', async (t) => {
   const result = await tell(t, { flags: HELD_BACK, verifiedPush: true }, [
     ping(),
     preauth(VERIFIED),
@@ -195,7 +195,7 @@ test('a code that could not be shown ends the try', async (t) => {
   t.like(result, { kind: 'unanswered', stage: 'prompt' });
 });
 
-test('a passcode instead of a verified push needs no code', async (t) => {
+test('a passcode instead of a Verified Push needs no code', async (t) => {
   await tell(t, { verifiedPush: true }, [
     ping(),
     preauth(VERIFIED),
@@ -207,7 +207,7 @@ test('a passcode instead of a verified push needs no code', async (t) => {
   t.pass();
 });
 
-test('a Verified Push shows the code that a status message tells', async (t) => {
+test('a Verified Push shows the code from a status message', async (t) => {
   const result = await tell(t, { flags: ASYNC, verifiedPush: true }, [
     ping(),
     preauth(VERIFIED_LATER, { verifiedPush: true }),
@@ -223,7 +223,7 @@ test('a Verified Push shows the code that a status message tells', async (t) => 
   t.is(result.kind, 'allowed');
 });
 
-test('where status lines are held back, that message is put into a prompt, once', async (t) => {
+test('where status messages are held back, that message is shown in one prompt', async (t) => {
   const result = await tell(t, { flags: HELD_BACK, verifiedPush: true }, [
     ping(),
     preauth(VERIFIED_LATER),
@@ -240,7 +240,7 @@ test('where status lines are held back, that message is put into a prompt, once'
   t.is(result.kind, 'allowed');
 });
 
-test('a message that could not be shown ends a Verified Push', async (t) => {
+test('a message that cannot be shown ends a Verified Push', async (t) => {
   const result = await tell(t, { flags: HELD_BACK, verifiedPush: true }, [
     ping(),
     preauth(VERIFIED_LATER),
@@ -254,7 +254,7 @@ test('a message that could not be shown ends a Verified Push', async (t) => {
   t.like(result, { kind: 'unanswered', stage: 'prompt' });
 });
 
-test('a Verified Push is never one synchronous call, and asks without a menu too', async (t) => {
+test('a Verified Push is never a synchronous call, and works without a menu', async (t) => {
   const result = await tell(t, { flags: AUTO, verifiedPush: true }, [
     ping(),
     preauth(VERIFIED_LATER),
@@ -274,7 +274,7 @@ for (const [typed, factor] of [
   ['push1', 'push1'],
   ['123456', '123456'],
 ] as const) {
-  test(`${factor} takes no txid of a Verified Push`, async (t) => {
+  test(`${factor} is sent without the txid of a Verified Push`, async (t) => {
     await tell(t, { verifiedPush: true }, [
       ping(),
       preauth(VERIFIED_LATER),
@@ -293,7 +293,7 @@ for (const [factor, sentence] of [
   ['phone1', 'Calling your phone...'],
   ['sms1', 'Using default second-factor authentication.'],
 ] as const) {
-  test(`${factor} by itself is announced`, async (t) => {
+  test(`an automatic ${factor} is announced`, async (t) => {
     const verified = factor === 'verified_push1';
     const result = await tell(t, { flags: AUTO }, [
       ping(),
@@ -306,13 +306,13 @@ for (const [factor, sentence] of [
   });
 }
 
-test('without a default factor the user is asked after all', async (t) => {
+test('without a default factor the user is prompted', async (t) => {
   await tell(t, { flags: AUTO }, [ping(), preauth(UNDECIDED), prompt(MENU.promptText), noReply()]);
   t.like(await tell(t, { flags: AUTO }, [ping(), preauth(UNDECIDED)], true), { kind: 'unanswered' });
   t.like(await tell(t, { flags: SYNC }, [ping(), preauth(MENU)], true), { kind: 'unanswered' });
 });
 
-test('a factor that was given beforehand is used, and nobody is asked', async (t) => {
+test('a factor given in advance is used without a prompt', async (t) => {
   await tell(t, { factor: '2', flags: AUTO }, [
     ping(),
     preauth(MENU),
@@ -359,12 +359,12 @@ for (const [stage, asked, story] of [
   ['auth', true, [...asking, reply('1'), authAsync(down)]],
   ['auth_status', true, [...asking, reply('1'), authAsync('txid'), shows(''), authStatus(down)]],
 ] as const) {
-  test(`an error in ${stage} is told with its place`, async (t) => {
+  test(`an error in ${stage} names the stage`, async (t) => {
     t.deepEqual(await tell(t, { flags: ASYNC }, story), { kind: 'error', stage, asked, error: down });
   });
 }
 
-test('an end in the midst of each step is thrown as it is', async (t) => {
+test('an abort during any step is thrown unchanged', async (t) => {
   const gone = new Gone(new Error('gone'));
   const stories: readonly (readonly Step[])[] = [
     [ping(gone)],
@@ -378,11 +378,11 @@ test('an end in the midst of each step is thrown as it is', async (t) => {
   }
 });
 
-test('a defect of ours is thrown as it is', async (t) => {
+test('a programming error is thrown unchanged', async (t) => {
   await t.throwsAsync(tell(t, {}, [ping(new RangeError('x'))]), { instanceOf: RangeError });
 });
 
-test('a refused request in auth is an error after the user was asked', async (t) => {
+test('a refused auth request is an error after the user was prompted', async (t) => {
   const error = new DuoRequestError('40002: Invalid request parameters');
   t.like(await tell(t, {}, [...asking, reply('1'), auth(error)]), {
     kind: 'error',

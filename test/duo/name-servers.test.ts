@@ -39,7 +39,7 @@ function ask(
 }
 
 for (const host of ['127.0.0.1', '::1']) {
-  test(`a name server at ${host} that has addresses of both kinds`, async (t) => {
+  test(`a name server at ${host} with addresses of both families`, async (t) => {
     const list = ['192.0.2.7', '192.0.2.8', '2001:db8::7'];
     const opinion = await ask([await serverFor(t, { host, udp: list })]);
     t.is(opinion.kind, 'addresses');
@@ -47,7 +47,7 @@ for (const host of ['127.0.0.1', '::1']) {
   });
 }
 
-test('addresses of one kind are enough', async (t) => {
+test('addresses of one family are enough', async (t) => {
   t.deepEqual(await ask([await serverFor(t, { udp: ['192.0.2.7'] })]), {
     kind: 'addresses',
     list: ['192.0.2.7'],
@@ -58,7 +58,7 @@ for (const [what, udp] of [
   ['no such name', 3],
   ['no address for it', []],
 ] as const) {
-  test(`a name server that says: ${what}`, async (t) => {
+  test(`a name server that answers ${what}`, async (t) => {
     const server = await serverFor(t, { udp });
     t.deepEqual(await ask([server]), { kind: 'unknown name' });
     t.deepEqual(await ask([server], { isOwn: () => true }), { kind: 'unknown name' });
@@ -69,7 +69,7 @@ for (const [rcode, name] of [
   [2, 'SERVFAIL'],
   [5, 'REFUSED'],
 ] as const) {
-  test(`${name} is the word of a name server elsewhere, and nothing from one on this host`, async (t) => {
+  test(`${name} is evidence from a remote name server, and not from one on this host`, async (t) => {
     const server = await serverFor(t, { udp: rcode });
     const reason = `the name server 127.0.0.1 says ${name}`;
     t.deepEqual(await ask([server]), { kind: 'no service', reason });
@@ -82,14 +82,14 @@ for (const [rcode, name] of [
   });
 }
 
-test('a name server that refuses: the kernel’s word, unless it is this host’s own', async (t) => {
+test('a refused query is evidence, unless the name server is on this host', async (t) => {
   const server = { host: '127.0.0.1', port: await quietPort() };
   const reason = `the name server 127.0.0.1 can't be reached: ECONNREFUSED`;
   t.deepEqual(await ask([server]), { kind: 'no service', reason });
   t.deepEqual(await ask([server], { isOwn: () => true }), { kind: 'undecided', reason });
 });
 
-test('name servers of this host are known by their addresses, and by the one that we would send from', async (t) => {
+test('local name servers are recognised by their address and by our source address', async (t) => {
   for (const host of ['127.0.0.1', '127.0.0.53', '::1']) {
     const server = await serverFor(t, { host, udp: 2 });
     const opinion = await askNameServers(NAME, {
@@ -101,25 +101,25 @@ test('name servers of this host are known by their addresses, and by the one tha
   }
 });
 
-test('silence over UDP, and an answer over TCP', async (t) => {
+test('no answer over UDP, and an answer over TCP', async (t) => {
   const server = await serverFor(t, { udp: 'silent', tcp: ['192.0.2.7', '2001:db8::7'] });
   t.like(await ask([server]), { kind: 'addresses' });
   t.is(server.asked(), 8, 'three times both questions, and once over TCP');
   t.deepEqual(await ask([await serverFor(t, { udp: 'silent', tcp: 3 })]), { kind: 'unknown name' });
 });
 
-test('a name server that takes a connection and says nothing is there: that decides nothing', async (t) => {
+test('a name server that accepts a connection and stays silent is not evidence', async (t) => {
   const reason = 'the name server 127.0.0.1 does not answer';
   const server = await serverFor(t, { udp: 'silent', tcp: 'silent' });
   t.deepEqual(await ask([server]), { kind: 'undecided', reason });
 });
 
-test('silence over UDP, and nobody listens on TCP', async (t) => {
+test('no answer over UDP, and the TCP port is closed', async (t) => {
   const reason = `the name server 127.0.0.1 can't be reached: ECONNREFUSED`;
   t.deepEqual(await ask([await serverFor(t, { udp: 'silent' })]), { kind: 'no service', reason });
 });
 
-test('silence over UDP and TCP, with this process running all the time', async (t) => {
+test('no answer over UDP and TCP, while this process runs without a stall', async (t) => {
   const port = await blockedListener(t);
   await serverFor(t, { udp: 'silent', port });
   const reason = 'the name server 127.0.0.1 does not answer';
@@ -128,7 +128,7 @@ test('silence over UDP and TCP, with this process running all the time', async (
   t.deepEqual(await ask([server], { isOwn: () => true }), { kind: 'undecided', reason });
 });
 
-test('silence while this process stood still decides nothing', async (t) => {
+test('no answer while this process was stalled is not evidence', async (t) => {
   const port = await blockedListener(t);
   await serverFor(t, { udp: 'silent', port });
   let stopped = 0;
@@ -160,20 +160,20 @@ for (const [what, twist] of Object.entries<(reply: Buffer) => Buffer>({
   'of no bytes': () => Buffer.of(),
   'whose names point in a circle': changed((reply) => reply.writeUInt16BE(0xc00c, 12)),
 })) {
-  test(`a reply ${what} is not one`, async (t) => {
+  test(`a reply ${what} is ignored`, async (t) => {
     const server = await serverFor(t, { udp: ['192.0.2.7'], tcp: 3, twist });
     t.deepEqual(await ask([server]), { kind: 'unknown name' }, 'TCP has the answer');
   });
 }
 
-test('one of several name servers that answers is enough, whatever the others do', async (t) => {
+test('one name server that answers is enough, whatever the others do', async (t) => {
   const silent = await serverFor(t, { udp: 'silent', tcp: 'silent' });
   const failing = await serverFor(t, { udp: 2 });
   const good = await serverFor(t, { udp: ['192.0.2.7'] });
   t.like(await ask([failing, silent, good]), { kind: 'addresses' });
 });
 
-test('several name servers without an answer: one that only fails on this host hides none that fails elsewhere', async (t) => {
+test('a local failure of one name server does not hide the remote failure of another', async (t) => {
   const own = await serverFor(t, { host: '127.0.0.53', udp: 2 });
   const other = await serverFor(t, { udp: 2 });
   const isOwn = ({ host }: { host: string }) => host === '127.0.0.53';
@@ -182,11 +182,11 @@ test('several name servers without an answer: one that only fails on this host h
   t.like(await ask([silent, other]), { kind: 'undecided' });
 });
 
-test('no name server at all', async (t) => {
+test('no name server is configured', async (t) => {
   t.deepEqual(await ask([]), { kind: 'undecided', reason: 'no name server is configured' });
 });
 
-test('a name that is none', async (t) => {
+test('an invalid host name', async (t) => {
   const server = await serverFor(t, { udp: 3 });
   const options = { clock: hasty, servers: () => [server], isOwn: () => false };
   for (const name of ['a'.repeat(64), 'a..b', '']) {

@@ -52,7 +52,7 @@ const UNUSABLE: readonly [string, string][] = [
   ].map((value): [string, string] => [value, 'http_proxy must be [http://][user:password@]host[:port]']),
 ];
 for (const [value, message] of UNUSABLE) {
-  test(`http_proxy = ${value} can't be used`, (t) => {
+  test(`http_proxy = ${value} is refused`, (t) => {
     const error = t.throws(() => parseProxy(new Secret(value)), { instanceOf: DuoHandleError, message });
     t.false(String(error?.stack).includes('hush'));
   });
@@ -109,7 +109,7 @@ function tunnel(socket: Socket, head: string, reply = 'HTTP/1.1 200 Connection e
   socket.on('close', () => onward.destroy());
 }
 
-test('a login goes through a proxy, and the proxy learns nothing but where', async (t) => {
+test('a login goes through a proxy, which sees only the API host and port', async (t) => {
   const { client, simulator, heads } = await through(t, tunnel);
   await client.ping(never);
   t.is((await client.auth({ username: 'alice', factor: '100001' }, never)).result, 'allow');
@@ -117,7 +117,7 @@ test('a login goes through a proxy, and the proxy learns nothing but where', asy
   t.deepEqual(heads, [`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`]);
 });
 
-test('a proxy that wants a name and a password gets them', async (t) => {
+test('a proxy that demands a user name and a password gets them', async (t) => {
   const { client, heads } = await through(t, tunnel, { user: 'user:p%40ss@' });
   await client.ping(never);
   t.true(heads[0]?.includes(`\r\nProxy-Authorization: ${basic('user:p@ss')}\r\n\r\n`));
@@ -196,7 +196,7 @@ for (const [name, bytes, ends, expected] of REFUSALS) {
   });
 }
 
-test('a proxy that hangs is left after ten seconds, three times', async (t) => {
+test('a proxy that does not reply is tried three times, ten seconds each', async (t) => {
   const clock = new FakeClock();
   const { client, heads } = await through(t, () => {}, { clock });
   const result = failing(client.ping(never));
@@ -208,7 +208,7 @@ test('a proxy that hangs is left after ten seconds, three times', async (t) => {
   t.is(await result, 'ERR_DUO_CONNECTION Proxy connection timed out');
 });
 
-test('a call that is taken back while the proxy thinks drops its connection', async (t) => {
+test('aborting a call while the proxy connects closes the connection', async (t) => {
   const { promise: begun, resolve } = Promise.withResolvers<Socket>();
   const { client } = await through(t, resolve);
   const gone = new AbortController();
@@ -219,7 +219,7 @@ test('a call that is taken back while the proxy thinks drops its connection', as
   if (!socket.closed) await once(socket.resume(), 'close');
 });
 
-test('a proxy can not be the server: its certificate is not', async (t) => {
+test('a proxy cannot answer for Duo: its certificate is refused', async (t) => {
   const other = await simulatorFor(t);
   const { client } = await through(t, (socket) =>
     tunnel(socket, `CONNECT localhost:${other.port} HTTP/1.1\r\n\r\n`),
@@ -227,7 +227,7 @@ test('a proxy can not be the server: its certificate is not', async (t) => {
   t.is(await failing(client.ping(never)), 'ERR_DUO_CONNECTION certificate verify failed');
 });
 
-test("the environment's proxies are not asked", async (t) => {
+test('the proxy variables of the environment are ignored', async (t) => {
   const names = [
     'http_proxy',
     'https_proxy',

@@ -98,7 +98,7 @@ for (const [status, body, expected] of ENVELOPES) {
     ));
 }
 
-test('a refusal is one, whatever else is wrong with it', (t) => {
+test('a refusal is a refusal, even with other errors in the reply', (t) => {
   for (const more of [{}, { status_msg: 1 }, { status_msg: null }, { enroll_portal_url: [] }]) {
     t.deepEqual(parsePreauth({ result: 'deny', ...more }), { result: 'deny', message: '' });
     t.deepEqual(parsePreauth({ result: 'enroll', ...more }), { result: 'enroll', message: '' });
@@ -129,13 +129,13 @@ for (const result of RESULTS) {
   });
 }
 
-test('the status decides nothing', (t) => {
+test('the status field alone decides nothing', (t) => {
   t.is(parseAuth({ result: 'deny', status: 'allow', status_msg: '' }).result, 'deny');
   t.is(parseAuthStatus({ result: 'waiting', status: 'allow', status_msg: '' }).result, 'waiting');
   t.is(parseAuth({ result: 'allow', status: 'fraud', status_msg: '' }).result, 'allow');
 });
 
-test('no reply is an allow that does not say so in so many words', (t) => {
+test('only an explicit allow is an allow', (t) => {
   // Mostly right: what is right everywhere has to be met as well.
   const mostly = (right: unknown, ...wrong: readonly unknown[]) =>
     fc.oneof({ arbitrary: fc.constant(right), weight: 3 }, fc.constantFrom(...wrong), fc.jsonValue());
@@ -173,7 +173,7 @@ test('no reply is an allow that does not say so in so many words', (t) => {
   t.true(allowed > 0, 'the property has met an allow');
 });
 
-test('what Duo says reaches nobody’s terminal as it is', (t) => {
+test('control characters in Duo’s texts never reach a terminal', (t) => {
   const evil = '\u001b]0;x\u0007\u009b1m\u202e';
   const preauth = parsePreauth({
     result: 'auth',
@@ -186,7 +186,7 @@ test('what Duo says reaches nobody’s terminal as it is', (t) => {
   t.notRegex(JSON.stringify(shown), /\\u|\u009b|\u202e/);
 });
 
-test('stat=FAIL with HTTP 200 is a failed try, a 4xx is a refused request, and 429 is neither', (t) => {
+test('stat=FAIL with HTTP 200 is a failed try, a 4xx a refused request, and 429 neither', (t) => {
   const body = '{"stat":"FAIL","code":40002,"message":"x"}';
   t.true(t.throws(() => openReply({ status: 200, body })) instanceof DuoTryError);
   const refused = t.throws(() => openReply({ status: 400, body }));
@@ -194,7 +194,7 @@ test('stat=FAIL with HTTP 200 is a failed try, a 4xx is a refused request, and 4
   t.true(t.throws(() => openReply({ status: 429, body })) instanceof DuoRateLimitError);
 });
 
-test('a txid of a Verified Push comes with a code or without, and one that is no text is none', (t) => {
+test('a Verified Push txid may come without a code, and a txid must be a string', (t) => {
   const asking = { result: 'auth', prompt: { text: 'x', factors: { 1: 'verified_push1' } } };
   const verified = (more: object) => {
     const preauth = parsePreauth({ ...asking, ...more });
@@ -207,7 +207,7 @@ test('a txid of a Verified Push comes with a code or without, and one that is no
   t.is(verified({}), undefined);
 });
 
-test('the text of an enrolment is taken where Duo sends one', (t) => {
+test('the enrolment text is used where Duo sends one', (t) => {
   const enroll = { result: 'enroll', status_msg: 'Enroll' };
   t.deepEqual(parsePreauth({ ...enroll, prompt: { text: 'Please enroll at x' } }), {
     result: 'enroll',

@@ -87,7 +87,7 @@ async function setUp(t: Teardown, clock = systemClock) {
   return { simulator, middle, serviceCache, open, calls, problems };
 }
 
-test('a second login needs neither a connection nor a ping', async (t) => {
+test('a second login needs no new connection and no ping', async (t) => {
   const { middle, open, calls } = await setUp(t);
   for (const factor of ['100001', '100002']) {
     const client = open();
@@ -100,7 +100,7 @@ test('a second login needs neither a connection nor a ping', async (t) => {
   t.is(middle.connections, 1);
 });
 
-test('logins at the same time have connections of their own, and leave them to others', async (t) => {
+test('concurrent logins use separate connections, which later logins reuse', async (t) => {
   const { middle, open } = await setUp(t);
   await open().ping(never);
   await Promise.all(Array.from({ length: 5 }, () => open().preauth(alice, never)));
@@ -109,7 +109,7 @@ test('logins at the same time have connections of their own, and leave them to o
   t.is(middle.connections, 5);
 });
 
-test('who trusts otherwise shares nothing', async (t) => {
+test('logins with different trust settings share no connections', async (t) => {
   const { simulator, middle, open, serviceCache } = await setUp(t);
   await open().ping(never);
   const other = clientFor(simulator, { serviceCache, port: middle.port, trust: { kind: 'none' } }).client;
@@ -121,7 +121,7 @@ test('who trusts otherwise shares nothing', async (t) => {
   t.is(middle.connections, 3, 'TLSv1.2 is what counts where nothing is said');
 });
 
-test('a login that is given up takes no connection of others with it', async (t) => {
+test('aborting a login closes no connection of another login', async (t) => {
   const { simulator, middle, open } = await setUp(t);
   const client = open();
   await client.ping(never);
@@ -138,7 +138,7 @@ test('a login that is given up takes no connection of others with it', async (t)
   t.is(middle.connections, 2);
 });
 
-test('connections that broke while they were idle cost a login nothing', async (t) => {
+test('connections that broke while idle do not fail a login', async (t) => {
   const { middle, open, calls } = await setUp(t);
   await open().ping(never);
   await Promise.all(Array.from({ length: 5 }, () => open().preauth(alice, never)));
@@ -149,7 +149,7 @@ test('connections that broke while they were idle cost a login nothing', async (
   t.deepEqual(calls().slice(before), ['preauth']);
 });
 
-test('connections that lead nowhere any more cost a login five seconds', async (t) => {
+test('dead idle connections delay a login by five seconds at most', async (t) => {
   const clock = new FakeClock(Date.now());
   const { middle, open } = await setUp(t, clock);
   await open().ping(never);
@@ -162,7 +162,7 @@ test('connections that lead nowhere any more cost a login five seconds', async (
   t.is(middle.connections, 2);
 });
 
-test('a call that can not be sent twice goes where Duo has just answered', async (t) => {
+test('a call that cannot be repeated uses a connection that has just answered', async (t) => {
   const clock = new FakeClock(Date.now());
   const { middle, open, calls } = await setUp(t, clock);
   await open().ping(never);
@@ -180,7 +180,7 @@ test('a call that can not be sent twice goes where Duo has just answered', async
   t.is(middle.connections, 2);
 });
 
-test('a clock that somebody sets is compared with Duo’s again', async (t) => {
+test('a step of the system clock makes the client ping again', async (t) => {
   const clock = new FakeClock(Date.now());
   const { open, calls } = await setUp(t, clock);
   await open().ping(never);
@@ -194,7 +194,7 @@ test('a clock that somebody sets is compared with Duo’s again', async (t) => {
   t.is(calls().filter((call) => call === 'ping').length > 2, true);
 });
 
-test('a service that is kept is connected before anybody logs in, and never idles out', async (t) => {
+test('the warm service connects before the first login and never idles out', async (t) => {
   const clock = new FakeClock(Date.now());
   const { simulator, middle, serviceCache, problems, calls } = await setUp(t, clock);
   const trust = { kind: 'authorities', pem: [simulator.ca] } as const;
@@ -218,7 +218,7 @@ test('a service that is kept is connected before anybody logs in, and never idle
   t.deepEqual(problems, []);
 });
 
-test('the service that is kept is the one that was named last', async (t) => {
+test('the service used last stays warm', async (t) => {
   const clock = new FakeClock(Date.now());
   const { simulator, serviceCache, calls } = await setUp(t, clock);
   const { middle: other } = await setUp(t, clock);
@@ -236,7 +236,7 @@ test('the service that is kept is the one that was named last', async (t) => {
   t.true(other.connections > 0);
 });
 
-test('a service that can not even be asked ends nothing but its own warmth', async (t) => {
+test('an unreachable service only stops being kept warm', async (t) => {
   const unhandled: unknown[] = [];
   const note = (error: unknown) => unhandled.push(error);
   process.on('unhandledRejection', note);
@@ -257,7 +257,7 @@ test('a service that can not even be asked ends nothing but its own warmth', asy
   t.is(problems.length, 1);
 });
 
-test('an address is remembered, and asked for again when it does not answer', async (t) => {
+test('addresses are cached, and looked up again when none answers', async (t) => {
   const clock = new FakeClock();
   const asked: string[] = [];
   let answer: readonly string[] | Error = ['192.0.2.1'];

@@ -34,12 +34,12 @@ test('the canonical string has five lines', (t) => {
   );
 });
 
-test('every byte but the unreserved ones is escaped, in upper case', (t) => {
+test('all bytes but the unreserved ones are escaped, in upper case', (t) => {
   t.is(encodeParameters({ "!'()*~._-": '/é\u{1f511} +' }), '%21%27%28%29%2A~._-=%2F%C3%A9%F0%9F%94%91%20%2B');
   t.is(encodeParameters({ broken: '\ud800' }), 'broken=%EF%BF%BD');
 });
 
-test("our signatures are those of Duo's own client", (t) => {
+test("our signatures equal those of Duo's own client", (t) => {
   const text = fc.string({ unit: 'grapheme' });
   fc.assert(
     fc.property(

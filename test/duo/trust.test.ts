@@ -58,7 +58,7 @@ const FACTS: readonly [string, string, string][] = [
   ],
 ];
 
-test('the anchors are these, and no others', (t) => {
+test('the trust anchors are exactly the documented ones', (t) => {
   t.deepEqual(
     ANCHORS.map(({ sha256 }) => sha256),
     FACTS.map(([, , sha256]) => sha256),
@@ -81,28 +81,28 @@ for (const [index, [name, expires, sha256]] of FACTS.entries()) {
   });
 }
 
-test('no anchor is used up: the set is renewed a year before its last one ends', (t) => {
+test('the anchors are renewed a year before the last one expires', (t) => {
   const year = 366 * 86_400_000;
   const soon = ANCHORS.filter(({ expires }) => Date.parse(expires) - Date.now() < year);
   for (const { name, expires } of soon) t.log(`${name} expires ${expires}: look for Duo's new set`);
   t.true(soon.length < ANCHORS.length, 'every anchor expires within a year');
 });
 
-test("Duo's anchors are trusted where nothing else is said, and CN alone is no name there", async (t) => {
+test("Duo's anchors are the default, and a name in CN alone is refused there", async (t) => {
   const trust = loadTrust({ cafile: undefined, noverify: false });
   if (trust.kind !== 'authorities') return t.fail();
   t.is(trust.pem.length, FACTS.length);
   t.is(trust.commonName, undefined);
 });
 
-test('noverify trusts everybody, whatever else is said; an empty cafile does not', async (t) => {
+test('noverify accepts any certificate whatever else is set, and an empty cafile does not', async (t) => {
   const none = { kind: 'none' } as const;
   t.deepEqual(loadTrust({ cafile: '/nowhere', noverify: true }), none);
   t.deepEqual(loadTrust({ cafile: undefined, noverify: true, disableCaPinning: true }), none);
   t.throws(() => loadTrust({ cafile: '', noverify: false }), { instanceOf: DuoHandleError });
 });
 
-test("disable_ca_pinning trusts the system's first file of certificates that is root's alone", async (t) => {
+test('disable_ca_pinning uses the first system CA file that only root can write', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'pam-duo-ts-trust-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
   const owner = process.getuid?.() ?? 0;

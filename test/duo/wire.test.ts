@@ -108,18 +108,18 @@ for (const [name, bytes, ends, expected] of REPLIES) {
   });
 }
 
-test('informational replies before the reply', async (t) => {
+test('informational replies before the reply are skipped', async (t) => {
   const early = 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n';
   const server = await tlsServerFor(t, (socket) => socket.write(early + httpReply(ALLOW)));
   t.is((await clientOf(t, server.port, server.ca).auth(auth, never)).result, 'allow');
 });
 
-test('a body behind which the connection ends has no length of its own', async (t) => {
+test('a body without a length ends with the connection', async (t) => {
   const server = await tlsServerFor(t, (socket) => socket.end(`HTTP/1.0 200 OK\r\n\r\n${ALLOW}`));
   t.is((await clientOf(t, server.port, server.ca).auth(auth, never)).result, 'allow');
 });
 
-test('a reply nobody asked for is no answer to the next call', async (t) => {
+test('an unsolicited reply is not taken as the answer to the next call', async (t) => {
   const server = await tlsServerFor(t, (socket, head) => {
     socket.write(
       head.startsWith('GET /auth/v2/ping') ? httpReply(PONG) + httpReply(ALLOW) : httpReply(NO_JSON),
@@ -130,7 +130,7 @@ test('a reply nobody asked for is no answer to the next call', async (t) => {
   t.regex(await failing(client.auth(auth, never)), /^ERR_DUO_/);
 });
 
-test('an endless reply is left as soon as it is too long', async (t) => {
+test('an endless reply is dropped once it exceeds the size limit', async (t) => {
   const left = Promise.withResolvers<void>();
   const server = await tlsServerFor(t, (socket) => {
     const chunk = `1000\r\n${' '.repeat(4096)}\r\n`;
@@ -163,7 +163,7 @@ for (const [name, bytes] of [
   });
 }
 
-test('a person is waited for without a limit', async (t) => {
+test('waiting for the user has no time limit', async (t) => {
   const clock = new FakeClock();
   const decided = Promise.withResolvers<void>();
   const server = await tlsServerFor(
@@ -177,7 +177,7 @@ test('a person is waited for without a limit', async (t) => {
   t.is((await result).result, 'allow');
 });
 
-test('redirects are not followed, cookies not kept, compression not asked for', async (t) => {
+test('redirects are not followed, cookies not kept and compression not requested', async (t) => {
   const server: Awaited<ReturnType<typeof tlsServerFor>> = await tlsServerFor(t, (socket) => {
     const away = `https://localhost:${server.port}/elsewhere`;
     const found = `HTTP/1.1 302 Found\r\nLocation: ${away}\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n`;
@@ -198,14 +198,14 @@ test('redirects are not followed, cookies not kept, compression not asked for', 
   }
 });
 
-test('headers named like what every object has', async (t) => {
+test('headers named like properties of Object.prototype are harmless', async (t) => {
   const names = ['__proto__', 'constructor', 'toString', 'get', 'set', 'has', 'then', 'toJSON', 'normalize'];
   const headers = names.map((name) => `${name}: 1`);
   const server = await tlsServerFor(t, (socket) => socket.write(httpReply(ALLOW, ...headers)));
   t.is((await clientOf(t, server.port, server.ca).auth(auth, never)).result, 'allow');
 });
 
-test('a compressed reply is no JSON', async (t) => {
+test('a compressed reply is refused as invalid JSON', async (t) => {
   const body = gzipSync(ALLOW);
   const server = await tlsServerFor(t, (socket) => {
     socket.write(`HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: ${body.length}\r\n\r\n`);
@@ -214,12 +214,12 @@ test('a compressed reply is no JSON', async (t) => {
   t.is(await failing(clientOf(t, server.port, server.ca).auth(auth, never)), NO_JSON);
 });
 
-test('a byte order mark before a reply is no JSON', async (t) => {
+test('a reply with a byte order mark is refused as invalid JSON', async (t) => {
   const server = await tlsServerFor(t, (socket) => socket.write(httpReply(`\uFEFF${ALLOW}`)));
   t.is(await failing(clientOf(t, server.port, server.ca).auth(auth, never)), NO_JSON);
 });
 
-test('a failure of this host in the middle of a reply says nothing about Duo', async (t) => {
+test('a local failure during a reply is not reported as an unreachable Duo', async (t) => {
   const server = await tlsServerFor(t, (socket) =>
     socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{'),
   );
@@ -236,7 +236,7 @@ test('a failure of this host in the middle of a reply says nothing about Duo', a
   t.is(await result, "ERR_DUO_LOCAL this host can't open a connection: ENOBUFS");
 });
 
-test('whatever the bytes are, nothing breaks and nobody gets in', async (t) => {
+test('random bytes as a reply never crash the client or let anyone in', async (t) => {
   let bytes = Buffer.alloc(0);
   const server = await tlsServerFor(t, (socket) => socket.end(bytes));
   const piece = fc.oneof(
@@ -264,7 +264,7 @@ test('whatever the bytes are, nothing breaks and nobody gets in', async (t) => {
   );
 });
 
-test('TLS 1.1 is not spoken', async (t) => {
+test('TLS 1.1 is refused', async (t) => {
   const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
   const server = await tlsServerFor(t, (socket) => socket.write(httpReply(ALLOW)), old);
   const willing = tlsConnect({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false, ...old });
@@ -286,7 +286,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   });
 }
 
-test('a connection that nobody takes is left after ten seconds, three times', async (t) => {
+test('a connection that is not accepted is tried three times, ten seconds each', async (t) => {
   const port = await blockedListener(t);
   const clock = new FakeClock();
   const result = failing(clientOf(t, port, '', clock, '127.0.0.1').ping(never));
@@ -316,15 +316,15 @@ async function takenBack(
   await over;
 }
 
-test('a call that is taken back while the name is looked up ends at once', (t) =>
+test('aborting a call during the name lookup ends it at once', (t) =>
   takenBack(t, 1, '', async () => {}, 'nowhere.invalid'));
 
-test('a call that is taken back while it connects ends at once', async (t) => {
+test('aborting a call while it connects ends it at once', async (t) => {
   const port = await blockedListener(t);
   await takenBack(t, port, '', settle, '127.0.0.1');
 });
 
-test('a call that is taken back during the handshake drops its connection', async (t) => {
+test('aborting a call during the TLS handshake closes its connection', async (t) => {
   const { promise: begun, resolve } = Promise.withResolvers<Socket>();
   const port = await tcpServerFor(t, (socket) => void socket.once('data', () => resolve(socket)));
   await takenBack(t, port, '', () => begun);
@@ -332,7 +332,7 @@ test('a call that is taken back during the handshake drops its connection', asyn
   if (!socket.closed) await once(socket, 'close');
 });
 
-test('a call that is taken back while it waits for its reply drops its connection', async (t) => {
+test('aborting a call while it waits for the reply closes its connection', async (t) => {
   const { promise: begun, resolve } = Promise.withResolvers<Socket>();
   const { port, ca } = await tlsServerFor(t, resolve);
   await takenBack(t, port, ca, () => begun);

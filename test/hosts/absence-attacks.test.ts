@@ -76,13 +76,13 @@ async function takePorts(t: ExecutionContext, what: string, address: string, por
 const NO_UDP = /Error in Duo login for '\w+': this host can't look up \S+: .*EADDRINUSE$/;
 
 for (const address of ['127.0.0.2', '0.0.0.0', '::']) {
-  test(`all UDP ports are taken at ${address}`, async (t) => {
+  test(`all UDP ports are bound at ${address}`, async (t) => {
     await takePorts(t, 'udp', address);
     await t.throwsAsync(openUdp('udp4'), { code: 'EADDRINUSE' });
     await nobodyComesIn(t, log, NO_UDP);
   });
 
-  test(`all UDP ports are taken at ${address}, and let go a second later`, async (t) => {
+  test(`all UDP ports are bound at ${address} and released a second later`, async (t) => {
     const letGo = await takePorts(t, 'udp', address);
     const timer = setTimeout(letGo, 1000);
     await nobodyComesIn(t, log, new RegExp(`${NO_UDP.source}|${DENIED.source}`));
@@ -91,7 +91,7 @@ for (const address of ['127.0.0.2', '0.0.0.0', '::']) {
 }
 
 for (const what of ['listening', 'connected']) {
-  test(`all TCP ports towards Duo are taken: ${what}`, async (t) => {
+  test(`all TCP ports towards Duo are bound: ${what}`, async (t) => {
     await takePorts(t, what, what === 'connected' ? '127.0.0.1' : '127.0.0.2', duo.port);
     await t.throwsAsync(once(connect(duo.port, '127.0.0.1'), 'connect'), { code: 'EADDRNOTAVAIL' });
     await nobodyComesIn(

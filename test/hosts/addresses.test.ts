@@ -33,7 +33,7 @@ test.before(async (t) => {
   t.deepEqual(addresses.sort(), ['127.0.0.1', '::1']);
 });
 
-test('an address whose certificate is not right is followed by the next', async (t) => {
+test('after an address with a bad certificate the next one is tried', async (t) => {
   const good = await makeCertificates('good', ['localhost'], [], Date.now());
   const bad = await makeCertificates('good', ['localhost'], [], Date.now());
   let strangers = 0;
@@ -60,7 +60,7 @@ test('an address whose certificate is not right is followed by the next', async 
   t.is(strangers, 1, 'one of the two came first, and was passed over');
 });
 
-test('an address that refuses is followed by the next, and one that is not there too', async (t) => {
+test('after an address that refuses or does not exist the next one is tried', async (t) => {
   const { ca, cert, key } = await makeCertificates('good', ['localhost'], [], Date.now());
   const serve = () =>
     createTlsServer({ cert, key }, (socket) => {
@@ -72,7 +72,7 @@ test('an address that refuses is followed by the next, and one that is not there
   }
 });
 
-test('every address is tried three times before Duo is away', async (t) => {
+test('every address is tried three times before Duo counts as unreachable', async (t) => {
   const seen: string[] = [];
   const serve = (name: string) =>
     createTcpServer((socket) => {

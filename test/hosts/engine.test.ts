@@ -66,7 +66,7 @@ function status(pid: number, field: string): string {
   );
 }
 
-test('it runs as duo-private, alone, with nothing that it does not need', async (t) => {
+test('a private engine runs as duo-private, with nothing that it does not need', async (t) => {
   const result = login();
   const push = await pending(duo);
   const pid = await onlyEngine();
@@ -99,7 +99,7 @@ function intrude(pid: number): string {
   return spawnSync('setpriv', [...AS_PRIVATE, 'intruder', String(pid)], { encoding: 'utf8' }).stdout;
 }
 
-test('another process of duo-private can look into neither engine nor keeper', async (t) => {
+test('another process of duo-private can read neither engine nor keeper', async (t) => {
   const other = spawn('setpriv', [...AS_PRIVATE, 'sleep', '1000']);
   await once(other, 'spawn');
   await until(() => status(other.pid ?? 0, 'Name') === 'sleep');
@@ -115,7 +115,7 @@ test('another process of duo-private can look into neither engine nor keeper', a
   t.is((await result).code, PamCode.PAM_SUCCESS);
 });
 
-test('a private engine that was taken over reaches neither the resident engine nor its credential', async (t) => {
+test('a compromised private engine cannot reach the resident engine or its credential', async (t) => {
   // As systemd's LoadCredential leaves it: duo's alone.
   const { uid = 0, gid = 0 } = unix.userByName('duo') ?? {};
   mkdirSync('/run/credentials');
@@ -145,7 +145,7 @@ test('a private engine that was taken over reaches neither the resident engine n
   t.is(spawnSync('setpriv', [...asDuo, 'kill', '-s', '0', String(pid)]).status, 0);
 });
 
-test('a host without /proc', async (t) => {
+test('a login works without /proc', async (t) => {
   const script = 'mount -t tmpfs none /proc && exec "$@"';
   const command = ['sh', '-c', script, 'sh', process.execPath, 'test/hosts/one-login.ts'];
   const host = spawn('unshare', ['--mount', ...command], { stdio: 'ignore' });
@@ -160,7 +160,7 @@ for (const [signal, sentence] of [
   ['SIGTERM', /the engine ended without a verdict: it was killed by signal 15/],
   ['SIGSTOP', /the engine did not respond and was killed/],
 ] as const) {
-  test(`an engine that gets ${signal} is a denial`, async (t) => {
+  test(`an engine that gets ${signal} denies`, async (t) => {
     const result = login();
     const push = await pending(duo);
     process.kill(await onlyEngine(), signal);
@@ -172,7 +172,7 @@ for (const [signal, sentence] of [
 }
 
 for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
-  test(`a host that gets ${signal} takes its engine with it`, async (t) => {
+  test(`a PAM application that gets ${signal} ends its engine`, async (t) => {
     const host = spawn(process.execPath, ['test/hosts/one-login.ts'], { stdio: 'ignore' });
     const push = await pending(duo);
     t.is(engines().length, 1);
@@ -187,7 +187,7 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
   });
 }
 
-test('fifty logins at once', async (t) => {
+test('fifty concurrent logins', async (t) => {
   const { alice } = duo.service.users;
   if (alice !== undefined) alice.phone = 'approve';
   const results = await Promise.all(Array.from({ length: 50 }, () => login()));
@@ -195,13 +195,13 @@ test('fifty logins at once', async (t) => {
   t.deepEqual(engines(), []);
 });
 
-test('Duo away: failmode safe lets in, and says so', async (t) => {
+test('Duo unreachable: failmode safe passes and logs it', async (t) => {
   duo.service.faults.add('*', { kind: 'status', status: 503 });
   t.is((await login()).code, PamCode.PAM_SUCCESS);
   await log.line(/Failsafe Duo login for 'alice': HTTP 503/);
 });
 
-test('an engine that somebody stops for a while, and then no Duo: failmode safe lets nobody in', async (t) => {
+test('an engine that is stopped for a while, then Duo unreachable: failmode safe denies', async (t) => {
   duo.service.faults.add('*', { kind: 'hang' });
   const called = once(duo.service, 'call');
   const result = login();
@@ -219,14 +219,14 @@ test('an engine that somebody stops for a while, and then no Duo: failmode safe 
   );
 });
 
-test('Duo away: failmode secure does not', async (t) => {
+test('Duo unreachable: failmode secure denies', async (t) => {
   addConfig('failmode = secure');
   duo.service.faults.add('*', { kind: 'drop' });
   t.is((await login()).code, PamCode.PAM_SERVICE_ERR);
   await log.line(/Failsecure Duo login for 'alice': Couldn't connect to localhost:\d+: Connection closed/);
 });
 
-test('Duo away after the user was asked: nobody gets in', async (t) => {
+test('Duo unreachable after the prompt: denied', async (t) => {
   duo.service.faults.add('auth', { kind: 'status', status: 503 });
   t.is((await login()).code, PamCode.PAM_SERVICE_ERR);
   await log.line(/Error in Duo login for 'alice': HTTP 503/);

@@ -57,7 +57,7 @@ function loginWith(mode: string) {
 }
 
 for (const mode of ['pass', 'prompt']) {
-  test(`an engine that says ${mode} is believed: what follows would notice`, async (t) => {
+  test(`a well-behaved engine that answers ${mode} is obeyed, so this test can notice`, async (t) => {
     t.is((await loginWith(mode)).code, PamCode.PAM_SUCCESS);
   });
 }
@@ -71,7 +71,7 @@ const outcomes: readonly (readonly [number, number])[] = [
   [6, PamCode.PAM_USER_UNKNOWN],
   [7, PamCode.PAM_SERVICE_ERR],
 ];
-test('each outcome has its PAM code, and none of them is PAM_IGNORE', async (t) => {
+test('each outcome has its PAM code, and none is PAM_IGNORE', async (t) => {
   for (const [outcome, code] of outcomes) {
     t.is((await loginWith(`verdict-${outcome}`)).code, code, `outcome ${outcome}`);
   }
@@ -98,7 +98,7 @@ const modes: Readonly<Record<string, RegExp>> = {
   'prompt-exit': /the engine ended without a verdict: it exited with 0/,
 };
 for (const [mode, sentence] of Object.entries(modes)) {
-  test(`an engine that does this is a denial: ${mode}`, async (t) => {
+  test(`denied: an engine with the fault ${mode}`, async (t) => {
     t.is((await loginWith(mode)).code, PamCode.PAM_SERVICE_ERR);
     const line = await log.line(new RegExp(`with-${mode}:`));
     t.regex(line, /Error in Duo login for 'alice': /);
@@ -107,7 +107,7 @@ for (const [mode, sentence] of Object.entries(modes)) {
   });
 }
 
-test('engines that say nothing, at whatever step, are ended after 15 seconds', async (t) => {
+test('an engine that stops responding at any step is ended after 15 seconds', async (t) => {
   const hanging = ['hang', 'hello-hang', 'prompt-hang'];
   const results = await Promise.all(hanging.map(loginWith));
   for (const { code } of results) t.is(code, PamCode.PAM_SERVICE_ERR);
@@ -155,7 +155,7 @@ const places: Readonly<Record<string, readonly [(path: string) => void, RegExp]>
   ],
 };
 for (const [name, [put, sentence]] of Object.entries(places)) {
-  test(`at the engine's place stands ${name}: a denial`, async (t) => {
+  test(`denied: ${name} in place of the engine`, async (t) => {
     copyFileSync(FAKE, join(PLACE, 'pass'));
     renameSync(ENGINE, `${ENGINE}.away`);
     t.teardown(() => {
@@ -168,14 +168,14 @@ for (const [name, [put, sentence]] of Object.entries(places)) {
   });
 }
 
-test('an engine whose directory others may change is not started', async (t) => {
+test('an engine in a directory that others can write is not started', async (t) => {
   chmodSync(PLACE, 0o777);
   t.teardown(() => chmodSync(PLACE, 0o755));
   t.is((await login('duo')).code, PamCode.PAM_SERVICE_ERR);
   await log.line(/the engine can't be started: .*directory/);
 });
 
-test('an engine argument that is not an absolute path is no argument', async (t) => {
+test('an engine argument that is not an absolute path is refused', async (t) => {
   t.is((await login('duo', 'engine=duo-ts')).code, PamCode.PAM_SERVICE_ERR);
   await log.line(/Invalid pam_duo option: 'engine=duo-ts'/);
 });

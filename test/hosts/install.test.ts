@@ -30,7 +30,7 @@ test('a missing library is named with its package, and nothing is installed', (t
   t.not(spawnSync('getent', ['passwd', 'duo']).status, 0);
 });
 
-test("the project's Node without it says what to install", (t) => {
+test("without libatomic the project's Node says what to install", (t) => {
   const { status, stderr } = spawnSync('scripts/with-node.sh', ['node', '--version'], { encoding: 'utf8' });
   t.is(status, 1);
   t.regex(stderr, /libatomic\.so\.1: cannot open shared object file/);

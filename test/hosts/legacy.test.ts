@@ -60,7 +60,7 @@ function calls(): string[] {
   return duo.service.calls.map(({ call }) => call);
 }
 
-test('a push that is approved logs in, and the phone knows of what', async (t) => {
+test('an approved push logs in, and the phone shows its details', async (t) => {
   const result = login(['1'], 'pushinfo = yes', { rhost: '192.0.2.7' });
   const push = await pending(duo);
   t.like(push.occasion, { username: 'alice', ipaddr: '192.0.2.7', hostname: 'host.example.test' });
@@ -79,7 +79,7 @@ test('a push that is approved logs in, and the phone knows of what', async (t) =
   await log.line(/Successful Duo login for 'alice' from 192\.0\.2\.7/);
 });
 
-test('a push that is denied does not', async (t) => {
+test('a denied push does not log in', async (t) => {
   alice().phone = 'deny';
   const { code, said } = await login(['1', '1', '1'], '');
   t.is(code, PamCode.PAM_MAXTRIES);
@@ -87,14 +87,14 @@ test('a push that is denied does not', async (t) => {
   await log.line(/Failed Duo login for 'alice'/);
 });
 
-test('a passcode that is right logs in', async (t) => {
+test('a right passcode logs in', async (t) => {
   const { code, said } = await login(['123456']);
   t.is(code, PamCode.PAM_SUCCESS);
   t.is(said.at(-1), SUCCESS);
   t.deepEqual(calls(), ['preauth', 'auth', 'status']);
 });
 
-test('passcodes that are wrong do not, and each is asked for anew', async (t) => {
+test('wrong passcodes do not log in, and each is followed by a prompt', async (t) => {
   const { code, said, left } = await login(['000000', '111111', '123456'], 'prompts = 2');
   // What it answers when fewer than its three prompts were configured and used up.
   t.is(code, PamCode.PAM_SERVICE_ERR);
@@ -103,11 +103,11 @@ test('passcodes that are wrong do not, and each is asked for anew', async (t) =>
   t.is(said.at(-1), 'Incorrect passcode. Please try again.');
 });
 
-test('a wrong passcode and then the right one', async (t) => {
+test('a wrong passcode, then the right one', async (t) => {
   t.is((await login(['000000', '123456'], '')).code, PamCode.PAM_SUCCESS);
 });
 
-test('autopush asks nobody', async (t) => {
+test('autopush shows no prompt', async (t) => {
   alice().phone = 'approve';
   const { code, said } = await login([], 'autopush = yes');
   t.is(code, PamCode.PAM_SUCCESS);
@@ -115,7 +115,7 @@ test('autopush asks nobody', async (t) => {
   t.is(said[0], 'Autopushing login request to phone...');
 });
 
-test('a synchronous push is one request, and one that is not tells what the phone does', async (t) => {
+test('a synchronous push is one request, an asynchronous one reports states', async (t) => {
   alice().phone = 'approve';
   const sync = await login([], 'autopush = yes', { sync: true });
   t.is(sync.code, PamCode.PAM_SUCCESS);
@@ -150,7 +150,7 @@ test('a phone call is answered', async (t) => {
   ]);
 });
 
-test('who needs no second factor is let through, who is denied is not, and who must enrol gets the link', async (t) => {
+test('users are allowed, denied, or sent to enrol as preauth says', async (t) => {
   alice().status = 'allow';
   t.deepEqual(await login([]), { code: PamCode.PAM_SUCCESS, said: [], left: [] });
   t.deepEqual(calls(), ['preauth']);
@@ -168,7 +168,7 @@ test('who needs no second factor is let through, who is denied is not, and who m
   await log.line(/Aborted Duo login for 'alice': User enrollment required/);
 });
 
-test('faults are what they are to it', async (t) => {
+test('faults have their documented effect', async (t) => {
   duo.service.faults.add('preauth', { kind: 'status', status: 503 }, 2);
   t.is((await login([], 'failmode = safe')).code, PamCode.PAM_SUCCESS);
   await log.line(/Failsafe Duo login for 'alice': HTTP 503/);
@@ -185,7 +185,7 @@ test('faults are what they are to it', async (t) => {
   t.is((await login([], 'failmode = secure')).code, PamCode.PAM_SERVICE_ERR);
 });
 
-test('a signature that is wrong is refused', async (t) => {
+test('a wrong signature is refused', async (t) => {
   const { code } = await login([], 'failmode = secure\nskey = another-secret-of-nobodys-at-all-0000000');
   t.is(code, PamCode.PAM_SERVICE_ERR);
   await log.line(/Failsecure Duo login for 'alice': Invalid ikey or skey/);
@@ -209,7 +209,7 @@ function loginDuo(command = 'whoami', more = '', env: NodeJS.ProcessEnv = {}): T
   });
 }
 
-test('login_duo: a push that is approved runs the command', async (t) => {
+test('login_duo: an approved push runs the command', async (t) => {
   const terminal = loginDuo();
   await terminal.shows(/Passcode or option \(1-3\): /);
   terminal.type('1\n');
@@ -222,7 +222,7 @@ test('login_duo: a push that is approved runs the command', async (t) => {
   t.is(duo.service.calls[0]?.userAgent.replace(/\(.*\)/, '()'), 'login_duo/1.11.3 () libduo/1.11.3');
 });
 
-test('login_duo: a push that is denied does not', async (t) => {
+test('login_duo: a denied push does not run it', async (t) => {
   alice().phone = 'deny';
   const terminal = loginDuo();
   await terminal.shows(/Passcode or option \(1-3\): /);
@@ -233,7 +233,7 @@ test('login_duo: a push that is denied does not', async (t) => {
   t.notRegex(output, /^alice$/m);
 });
 
-test('login_duo: a passcode, right and wrong', async (t) => {
+test('login_duo: a right and a wrong passcode', async (t) => {
   for (const [passcode, end] of [
     ['000000', /Incorrect passcode\. Please try again\.\n[\s\S]*status=1\n$/],
     ['123456', /Success\. Logging you in\.\.\.\nalice\nstatus=0\n$/],
@@ -246,7 +246,7 @@ test('login_duo: a passcode, right and wrong', async (t) => {
   }
 });
 
-test('login_duo: the message of the day comes before a command too, but not before SSH_ORIGINAL_COMMAND', async (t) => {
+test('login_duo: the message of the day precedes a command, but not SSH_ORIGINAL_COMMAND', async (t) => {
   alice().status = 'allow';
   writeFileSync('/etc/motd', 'today is the day\n');
   const shown = async (command: string, env: NodeJS.ProcessEnv = {}) =>
@@ -255,7 +255,7 @@ test('login_duo: the message of the day comes before a command too, but not befo
   t.is(await shown('', { SSH_ORIGINAL_COMMAND: 'whoami' }), 'alice\nstatus=0\n');
 });
 
-test('login_duo: options are read behind the program too', async (t) => {
+test('login_duo: options after the program are parsed too', async (t) => {
   alice().status = 'allow';
   t.is((await loginDuo('echo -c x').ended()).output, 'Only root may specify -c or -f\nstatus=1\n');
   t.is((await loginDuo('-- echo -c x').ended()).output, '-c x\nstatus=0\n');

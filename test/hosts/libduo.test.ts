@@ -79,19 +79,19 @@ for (const user of ['root', 'alice']) {
   });
 }
 
-test('a distribution’s whole bundle of authorities', async (t) => {
+test('a distribution’s CA bundle is accepted', async (t) => {
   const terminal = new Terminal(as('alice', `${PROGRAMS.C} -f ${BUNDLE} -a -s ${APPLICATION} amy`));
   const { status, output } = await terminal.ended();
   t.is(status, DuoCode.ok, output);
 });
 
-test('Duo’s own authorities do not vouch for anybody else', async (t) => {
+test('Duo’s own authorities accept no other certificate', async (t) => {
   const { status, output } = await new Terminal(`${PROGRAMS.C} -a ${APPLICATION} amy`).ended();
   t.is(status, DuoCode.connError, output);
   t.regex(output, /No entry: Couldn't connect to localhost:\d+: certificate verify failed/);
 });
 
-test('a program that is setuid to another user than root gets no engine', async (t) => {
+test('a program that is setuid to a user other than root gets no engine', async (t) => {
   const program = '/home/setuid-login';
   copyFileSync(PROGRAMS.C, program);
   chownSync(program, unix.userByName('bert')?.uid ?? 0, 0);
@@ -103,7 +103,7 @@ test('a program that is setuid to another user than root gets no engine', async 
   t.regex(output, /a host that is setuid or setgid to another user than root can't run an engine/);
 });
 
-test('a host that is short of everything lets nobody in', async (t) => {
+test('a host without free resources denies', async (t) => {
   const login = async (...limits: string[]) => {
     const args = [...limits, PROGRAMS.C, '-f', CA, '-a', APPLICATION, 'unknown'];
     const user = ['--reuid', 'bert', '--regid', 'bert', '--clear-groups'];

@@ -125,7 +125,7 @@ for (const [name, env] of Object.entries(ENVIRONMENTS)) {
   });
 }
 
-test.serial('environment: a good DUO_PASSCODE that nobody asked for', async (t) => {
+test.serial('environment: a valid DUO_PASSCODE that the configuration does not accept', async (t) => {
   ask();
   const { child, finished } = start([SAY_INSIDE], { env: { DUO_PASSCODE: '123456' } });
   await pending(duo);
@@ -134,7 +134,7 @@ test.serial('environment: a good DUO_PASSCODE that nobody asked for', async (t) 
   t.false(JSON.stringify(duo.service.calls).includes('123456'));
 });
 
-test.serial('no arguments at all, not even a name', async (t) => {
+test.serial('an empty argument vector', async (t) => {
   const perl = ['-e', `exec { '${LOGIN_DUO}' } ()`];
   isRefusal(t, await launch(perl, { program: '/usr/bin/perl' }));
 });
@@ -146,7 +146,7 @@ for (const closed of ['<&-', '>&-', '2>&-', '<&- >&-', '<&- 2>&-', '>&- 2>&-', '
   });
 }
 
-test.serial('descriptors: closed, and Duo lets in', async (t) => {
+test.serial('descriptors: closed, and Duo allows', async (t) => {
   const { alice } = duo.service.users;
   if (alice !== undefined) alice.status = 'allow';
   const command = `${SAY_INSIDE} 2>/dev/null >/tmp/said`;
@@ -154,7 +154,7 @@ test.serial('descriptors: closed, and Duo lets in', async (t) => {
   t.is(readFileSync('/tmp/said', 'utf8'), `${INSIDE}\n`);
 });
 
-test.serial('descriptors: a table that is full, or nearly', async (t) => {
+test.serial('descriptors: a table that is full or nearly full', async (t) => {
   for (let free = 0; free < 16; free += 1) {
     const fill = `ulimit -n 40; fd=3; while [ $fd -lt ${40 - free} ]; do eval "exec $fd</dev/null"; fd=$((fd + 1)); done`;
     const before = `exec bash -c '${fill}; exec "$@"' bash "$@"`;
@@ -184,7 +184,7 @@ for (const [option, values] of Object.entries(LIMITS)) {
   });
 }
 
-test.serial('limits: a group that asks for a factor does not get lost', async (t) => {
+test.serial('limits: a group that requires a factor is not lost', async (t) => {
   run('groupadd', '--force', 'special');
   run('usermod', '--append', '--groups', 'special', 'alice');
   t.teardown(() => run('gpasswd', '--delete', 'alice', 'special'));
@@ -202,7 +202,7 @@ test.serial('limits: a group that asks for a factor does not get lost', async (t
   await log.line(/Couldn't get groups for 'alice': the memory limit of this process is too small/);
 });
 
-test.serial('scheduling that starves the engine lets nobody in', async (t) => {
+test.serial('scheduling that starves the engine denies', async (t) => {
   const starving = 'nice -n 19 chrt --idle 0 ionice -c 3 taskset -c 0';
   const busy = ['-u', 'alice', '--', 'taskset', '-c', '0', 'sh', '-c', 'while :; do :; done'];
   const others = Array.from({ length: 4 }, () => spawn('runuser', busy, { detached: true }));
@@ -255,7 +255,7 @@ for (const signals of [
   });
 }
 
-test.serial('signals to keeper and engine: not by this user', async (t) => {
+test.serial('signals to keeper and engine: not permitted for the user', async (t) => {
   ask();
   const { child, finished } = start([SAY_INSIDE]);
   const { keeper, engine } = await waiting(child);
@@ -271,7 +271,7 @@ for (const signal of ['KILL', 'TERM', 'SEGV'] as const) {
   for (const whose of ['keeper', 'engine'] as const) {
     // A keeper holds back what can be held back.
     if (whose === 'keeper' && signal !== 'KILL') continue;
-    test.serial(`root’s SIG${signal} to the ${whose} is a refusal`, async (t) => {
+    test.serial(`root’s SIG${signal} to the ${whose} denies`, async (t) => {
       ask();
       const { child, finished } = start([SAY_INSIDE]);
       const login = await waiting(child);
@@ -283,7 +283,7 @@ for (const signal of ['KILL', 'TERM', 'SEGV'] as const) {
   }
 }
 
-test.serial('an engine that is stopped does not outlive its login', async (t) => {
+test.serial('a stopped engine does not outlive its login', async (t) => {
   ask();
   const { child, finished } = start([SAY_INSIDE]);
   const { launcher, engine } = await waiting(child);
@@ -294,7 +294,7 @@ test.serial('an engine that is stopped does not outlive its login', async (t) =>
   await until(() => engines().length === 0);
 });
 
-test.serial('signals while it starts', async (t) => {
+test.serial('signals during the start', async (t) => {
   const script = [
     'i=0; while [ $i -lt 40 ]; do i=$((i + 1))',
     `${LOGIN_DUO} "$1" & pid=$!`,
@@ -306,7 +306,7 @@ test.serial('signals while it starts', async (t) => {
   t.is(stdout, '');
 });
 
-test.serial('looking into the processes, and tracing them', async (t) => {
+test.serial('reading the processes and tracing them', async (t) => {
   ask();
   const { child, finished } = start([SAY_INSIDE], { env: { DUO_PASSCODE: '123456' } });
   const login = await waiting(child);
@@ -328,7 +328,7 @@ test.serial('looking into the processes, and tracing them', async (t) => {
   isRefusal(t, await finished);
 });
 
-test.serial('limits that are set from outside while it waits', async (t) => {
+test.serial('limits set by another process during the wait', async (t) => {
   ask();
   for (const limit of ['--as=1', '--data=1', '--nofile=0', '--stack=1', '--fsize=0', '--cpu=0']) {
     const { child, finished } = start([SAY_INSIDE]);
@@ -342,13 +342,13 @@ test.serial('limits that are set from outside while it waits', async (t) => {
   }
 });
 
-test.serial('without new privileges, or as a new root: no setuid, and no way in', async (t) => {
+test.serial('no_new_privs and a user namespace: no setuid, and denied', async (t) => {
   isRefusal(t, await launch([SAY_INSIDE], { before: 'exec setpriv --no-new-privs "$@"' }));
   isRefusal(t, await launch([SAY_INSIDE], { before: 'exec unshare --user --map-root-user --net "$@"' }));
   t.is(duo.service.calls.length, 0);
 });
 
-test.serial('a terminal that hangs up while it asks', async (t) => {
+test.serial('a terminal that hangs up during the prompt', async (t) => {
   ask();
   const terminal = atTerminal([SAY_INSIDE]);
   await terminal.shows(/Passcode or option/);
@@ -357,7 +357,7 @@ test.serial('a terminal that hangs up while it asks', async (t) => {
   await until(() => processes('login_duo').length === 0);
 });
 
-test.serial('autopush and a stopped terminal: nothing is approved by waiting', async (t) => {
+test.serial('autopush and a stopped terminal: waiting approves nothing', async (t) => {
   ask();
   addConfig('autopush = yes\nprompts = 1', LOGIN_DUO_CONFIG);
   const { child, finished } = start([SAY_INSIDE]);

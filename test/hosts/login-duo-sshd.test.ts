@@ -150,7 +150,7 @@ test.serial('a remote command', async (t) => {
   t.like(await finished, { status: 4, stdout: 'bash\n', stderr: 'here\n' });
 });
 
-test.serial('a remote command that reads', async (t) => {
+test.serial('a remote command that reads standard input', async (t) => {
   await startSshd(FORCED);
   approveAll();
   const { finished } = client(
@@ -179,7 +179,7 @@ test.serial('scp, sftp and rsync', async (t) => {
   }
 });
 
-test.serial('internal-sftp is no program that a shell could run', async (t) => {
+test.serial('internal-sftp is not a program that a shell can run', async (t) => {
   await startSshd(FORCED, 'Subsystem sftp internal-sftp');
   approveAll();
   writeFileSync('/tmp/batch', 'put /tmp/file internal\n');
@@ -188,7 +188,7 @@ test.serial('internal-sftp is no program that a shell could run', async (t) => {
   t.throws(() => readFileSync('/home/alice/internal'), { code: 'ENOENT' });
 });
 
-test.serial('a passcode that the client sends as DUO_PASSCODE', async (t) => {
+test.serial('a passcode sent by the client as DUO_PASSCODE', async (t) => {
   await startSshd(FORCED, 'AcceptEnv DUO_PASSCODE');
   addConfig('accept_env_factor = yes', LOGIN_DUO_CONFIG);
   const send = (passcode: string) => ssh('alice', '-o', `SetEnv=DUO_PASSCODE=${passcode}`, 'env').finished;
@@ -215,7 +215,7 @@ for (const [what, option] of [
   ['a terminal', '-tt'],
   ['no terminal', '-T'],
 ] as const) {
-  test.serial(`a connection with ${what} that drops while the phone is waited for`, async (t) => {
+  test.serial(`a connection with ${what} that drops while the phone is asked`, async (t) => {
     await startSshd(FORCED);
     const { child, finished } = ssh('alice', option, 'echo in >/tmp/ran');
     await pending(duo);
@@ -230,7 +230,7 @@ for (const [what, option] of [
   });
 }
 
-test.serial('root, shared: each key is one person’s', async (t) => {
+test.serial('shared root account: each key has its own Duo user', async (t) => {
   await startSshd();
   authorize('root', `${LOGIN_DUO} -f ally`);
   t.like(await ssh('root', 'id -un').finished, { status: 0, stdout: 'root\n' });
@@ -238,7 +238,7 @@ test.serial('root, shared: each key is one person’s', async (t) => {
   await log.line(/Successful Duo login for 'ally' from 127\.0\.0\.1/);
 });
 
-test.serial('another account, shared: the setuid login_duo refuses -f', async (t) => {
+test.serial('another shared account: the setuid login_duo refuses -f', async (t) => {
   await startSshd();
   authorize('bert', `${LOGIN_DUO} -f ally`);
   t.like(await ssh('bert', 'id -un').finished, {

@@ -83,7 +83,7 @@ test.serial('a passcode opens a login shell', async (t) => {
   await log.line(/login_duo\[\d+\]: Successful Duo login for 'alice'$/);
 });
 
-test.serial('status lines come while the phone is waited for', async (t) => {
+test.serial('status messages appear while the phone is asked', async (t) => {
   const terminal = atTerminal([]);
   await terminal.shows(ASKS);
   terminal.type('1\n');
@@ -94,7 +94,7 @@ test.serial('status lines come while the phone is waited for', async (t) => {
   t.regex((await terminal.ended()).output, /^left 0$/m);
 });
 
-test.serial('what is typed ahead behind the answer is the shell’s', async (t) => {
+test.serial('input typed ahead after the answer goes to the shell', async (t) => {
   const terminal = atTerminal([]);
   await terminal.shows(ASKS);
   terminal.type(`123456\n${SAY_INSIDE}; exit\n`);
@@ -102,7 +102,7 @@ test.serial('what is typed ahead behind the answer is the shell’s', async (t) 
   t.regex(output, new RegExp(`^${INSIDE}$`, 'm'));
 });
 
-test.serial('three wrong passcodes do not, and the log names the Duo user', async (t) => {
+test.serial('three wrong passcodes are denied, and the log names the Duo user', async (t) => {
   const terminal = atTerminal([]);
   for (const passcode of ['000001', '000002', '000003']) {
     await terminal.shows(ASKS);
@@ -113,7 +113,7 @@ test.serial('three wrong passcodes do not, and the log names the Duo user', asyn
   await until(() => log.lines.filter((line) => /Failed Duo login for 'alice'/.test(line)).length === 3);
 });
 
-test.serial('an answer longer than a factor is no try, and does not reach the shell', async (t) => {
+test.serial('an answer longer than a factor is not a try and does not reach the shell', async (t) => {
   const terminal = atTerminal([]);
   await terminal.shows(ASKS);
   terminal.type(`${'1'.repeat(300)}\n`);
@@ -121,7 +121,7 @@ test.serial('an answer longer than a factor is no try, and does not reach the sh
   await log.line(/Error in Duo login for 'alice': Error gathering user response/);
 });
 
-test.serial('^C at the prompt: refused, and the terminal is as it was', async (t) => {
+test.serial('^C at the prompt denies and restores the terminal', async (t) => {
   const terminal = atTerminal([]);
   await terminal.shows(ASKS);
   terminal.type(CTRL_C);
@@ -132,7 +132,7 @@ test.serial('^C at the prompt: refused, and the terminal is as it was', async (t
   await log.line(/Aborted Duo login for 'alice': cancelled by SIGINT/);
 });
 
-test.serial('^C while the phone is waited for', async (t) => {
+test.serial('^C while the phone is asked denies', async (t) => {
   const terminal = atTerminal([]);
   await terminal.shows(ASKS);
   terminal.type('1\n');
@@ -141,7 +141,7 @@ test.serial('^C while the phone is waited for', async (t) => {
   t.regex((await terminal.ended()).output, /^left 1$/m);
 });
 
-test.serial('^D at the prompt', async (t) => {
+test.serial('^D at the prompt denies', async (t) => {
   const terminal = atTerminal([]);
   await terminal.shows(ASKS);
   terminal.type('\x04');
@@ -149,7 +149,7 @@ test.serial('^D at the prompt', async (t) => {
   await log.line(/Error in Duo login for 'alice': Error gathering user response/);
 });
 
-test.serial('autopush: a push that is denied leads to the menu', async (t) => {
+test.serial('autopush: after a denied push the menu is shown', async (t) => {
   addConfig('autopush = yes');
   const terminal = atTerminal([]);
   await terminal.shows(/Autopushing login request to phone\.\.\./);
@@ -161,7 +161,7 @@ test.serial('autopush: a push that is denied leads to the menu', async (t) => {
   t.regex((await terminal.ended()).output, /^left 0$/m);
 });
 
-test.serial('autopush with one prompt leads nowhere else', async (t) => {
+test.serial('autopush with prompts = 1 shows no menu', async (t) => {
   addConfig('autopush = yes\nprompts = 1');
   const terminal = atTerminal([]);
   (await pending(duo)).deny();
@@ -175,13 +175,13 @@ test.serial('without a terminal: one silent push, then the command', async (t) =
   t.like(await finished, { status: 0, stdout: 'a b  c bash\n', stderr: '' });
 });
 
-test.serial('without a terminal: a push that is denied is the end', async (t) => {
+test.serial('without a terminal: a denied push ends the login', async (t) => {
   phone('deny');
   t.like(await launch([SAY_INSIDE]), { status: 1, stdout: '', stderr: '' });
   t.is(duo.service.calls.filter(({ call }) => call === 'auth').length, 1);
 });
 
-test.serial('SSH_ORIGINAL_COMMAND at a terminal asks nobody', async (t) => {
+test.serial('SSH_ORIGINAL_COMMAND at a terminal: no prompt', async (t) => {
   const terminal = atTerminal([], { env: { SSH_ORIGINAL_COMMAND: SAY_INSIDE } });
   (await pending(duo)).approve();
   const { output } = await terminal.ended();
@@ -189,13 +189,13 @@ test.serial('SSH_ORIGINAL_COMMAND at a terminal asks nobody', async (t) => {
   t.notRegex(output, ASKS);
 });
 
-test.serial('the administrator’s command comes before the client’s', async (t) => {
+test.serial('the administrator’s command takes precedence over the client’s', async (t) => {
   phone('approve');
   const env = { SSH_ORIGINAL_COMMAND: 'echo mine' };
   t.is((await launch(['echo yours'], { env })).stdout, 'yours\n');
 });
 
-test.serial('the shell gets what is its user’s, as it was', async (t) => {
+test.serial('the shell gets its user’s environment unchanged', async (t) => {
   phone('approve');
   const about = [
     'umask',
@@ -219,7 +219,7 @@ test.serial('the shell gets what is its user’s, as it was', async (t) => {
   t.is(behind.status, 0);
 });
 
-test.serial('DUO_PASSCODE counts only where the configuration says so', async (t) => {
+test.serial('DUO_PASSCODE is used only with accept_env_factor', async (t) => {
   const env = { DUO_PASSCODE: '123456' };
   phone('deny');
   t.is((await launch([SAY_INSIDE], { env })).status, 1);
@@ -231,7 +231,7 @@ test.serial('DUO_PASSCODE counts only where the configuration says so', async (t
   t.like(await launch([SAY_INSIDE], { env: { DUO_PASSCODE: '999999' } }), { status: 1, stdout: '' });
 });
 
-test.serial('a wrong DUO_PASSCODE leads to the menu', async (t) => {
+test.serial('after a wrong DUO_PASSCODE the menu is shown', async (t) => {
   addConfig('accept_env_factor = yes');
   const terminal = atTerminal([], { env: { DUO_PASSCODE: '999999' } });
   await terminal.shows(/Reading \$DUO_PASSCODE\.\.\./);
@@ -242,7 +242,7 @@ test.serial('a wrong DUO_PASSCODE leads to the menu', async (t) => {
   t.regex((await terminal.ended()).output, /^left 0$/m);
 });
 
-test.serial('the message of the day, where it is wanted and somebody reads it', async (t) => {
+test.serial('the message of the day, where it is configured and a terminal shows it', async (t) => {
   writeFileSync('/etc/motd', 'today is the day\n');
   phone('approve');
   addConfig('autopush = yes');
@@ -264,7 +264,7 @@ test.serial('the message of the day, where it is wanted and somebody reads it', 
   writeFileSync('/etc/motd', '');
 });
 
-test.serial('where the client is: SSH_CONNECTION, else -h', async (t) => {
+test.serial('the client address comes from SSH_CONNECTION, else from -h', async (t) => {
   phone('approve');
   addConfig('pushinfo = yes');
   await launch(['-h', '192.0.2.7', 'true']);
@@ -278,13 +278,13 @@ test.serial('where the client is: SSH_CONNECTION, else -h', async (t) => {
   await log.line(/Successful Duo login for 'alice' from 192\.0\.2\.9$/);
 });
 
-test.serial('options end where the program begins', async (t) => {
+test.serial('options end at the program', async (t) => {
   phone('approve');
   t.like(await launch(['echo', '-c', 'x', '-f', 'ally', '-v']), { status: 0, stdout: '-c x -f ally -v\n' });
   t.is(duo.service.calls.find(({ call }) => call === 'preauth')?.form['username'], 'alice');
 });
 
-test.serial('-v, and options that are none', async (t) => {
+test.serial('-v, and unknown options', async (t) => {
   t.like(await launch(['-v']), { status: 1, stdout: '', stderr: 'login_duo 0.1.0\n' });
   const usage = 'Usage: login_duo [-v] [-c config] [-d] [-f duouser] [-h host] [prog [args...]]\n';
   const { status, stderr } = await launch(['-x', 'true']);
@@ -326,7 +326,7 @@ test.serial('root may specify both', async (t) => {
   await log.line(/Successful Duo login for 'ally' \(account 'root'\)$/);
 });
 
-test.serial('-d shows the log, and does not keep it from the administrator', async (t) => {
+test.serial('-d shows the log, and syslog still gets it', async (t) => {
   phone('approve');
   t.is(
     (await launch(['-d', 'true'])).stderr,
@@ -339,7 +339,7 @@ test.serial('a user without an account', async (t) => {
   t.like(await launch([SAY_INSIDE], { user: '4711' }), { status: 1, stdout: '', stderr: 'Who are you?\n' });
 });
 
-test.serial('no user duo-private', async (t) => {
+test.serial('the user duo-private is missing', async (t) => {
   const passwd = '/etc/passwd';
   copyFileSync(passwd, '/tmp/passwd');
   t.teardown(() => copyFileSync('/tmp/passwd', passwd));
@@ -348,7 +348,7 @@ test.serial('no user duo-private', async (t) => {
   t.like(await launch([SAY_INSIDE]), { status: 1, stdout: '', stderr: "User 'duo-private' not found\n" });
 });
 
-test.serial('configurations that are refused, whatever failmode is', async (t) => {
+test.serial('configurations that are refused with any failmode', async (t) => {
   rmSync(LOGIN_DUO_CONFIG);
   const refused = (stderr: string) => ({ status: 1, stdout: '', stderr: `${stderr}\n` });
   t.like(await launch([SAY_INSIDE]), refused(`Couldn't open ${LOGIN_DUO_CONFIG}: No such file or directory`));
@@ -384,7 +384,7 @@ test.serial(
   },
 );
 
-test.serial('Duo away: failmode decides', async (t) => {
+test.serial('Duo unreachable: failmode decides', async (t) => {
   duo.service.faults.add('*', { kind: 'status', status: 503 });
   t.like(await launch([SAY_INSIDE]), FAILSAFE);
   await log.line(FAILSAFE_LINE);
@@ -393,7 +393,7 @@ test.serial('Duo away: failmode decides', async (t) => {
   await log.line(/Failsecure Duo login for 'alice': HTTP 503/);
 });
 
-test.serial('groups, and a name from GECOS', async (t) => {
+test.serial('groups, and a Duo user name from GECOS', async (t) => {
   addConfig('groups = *,!alice');
   t.is((await launch([SAY_INSIDE])).stdout, `${INSIDE}\n`);
   await log.line(/User alice bypassed Duo 2FA due to user's UNIX group/);
@@ -404,7 +404,7 @@ test.serial('groups, and a name from GECOS', async (t) => {
   t.is(duo.service.calls.at(-1)?.form['username'], 'ally');
 });
 
-test.serial('without an engine nobody gets in', async (t) => {
+test.serial('without an engine every login is denied', async (t) => {
   addConfig('failmode = safe');
   withoutEngine(t);
   const { status, stdout, stderr } = await launch([SAY_INSIDE]);
@@ -441,7 +441,7 @@ withPrivate('while the login waits, this process is its user’s for good', asyn
   t.is((await finished).status, 0);
 });
 
-test.serial('when nobody is left at the other end, the login ends', async (t) => {
+test.serial('the login ends when its terminal or pipe closes', async (t) => {
   const { child, finished } = start([SAY_INSIDE]);
   await pending(duo);
   child.stdin?.destroy();
@@ -475,7 +475,7 @@ withPrivate('not setuid: a user’s own account with a configuration of one’s 
   });
 });
 
-test.serial('setuid to somebody else than root', async (t) => {
+test.serial('setuid to a user other than root', async (t) => {
   const odd = '/tmp/odd';
   copyFileSync(LOGIN_DUO, odd);
   chownSync(odd, unix.userByName('bert')?.uid ?? -1, 0);
@@ -488,7 +488,7 @@ test.serial('setuid to somebody else than root', async (t) => {
 });
 
 // Errors begin with ==; what valgrind has to say of system calls that it does not know begins with --.
-test.serial('no memory error, whether one gets in or not', async (t) => {
+test.serial('no memory error, in allowed and denied logins', async (t) => {
   // valgrind runs no setuid program, and lets none execute what it can't read by its mode.
   if (existsSync(ENGINE)) {
     chmodSync(ENGINE, 0o755);
@@ -532,7 +532,7 @@ withPrivate('installation: a login_duo that belongs to a package stays, unless i
   t.deepEqual(readFileSync(LOGIN_DUO), before);
 });
 
-test.serial('installation: setuid only when asked for, and then it stays', async (t) => {
+test.serial('installation: setuid only when requested, and kept by later ones', async (t) => {
   const DESTDIR = '/tmp/destination';
   const path = `${DESTDIR}${LOGIN_DUO}`;
   const script = (...args: string[]) =>

@@ -25,7 +25,7 @@ async function login(): Promise<Terminal> {
   return terminal;
 }
 
-test('a push that is approved opens the shell', async (t) => {
+test('an approved push opens the shell', async (t) => {
   const terminal = await login();
   await terminal.shows(/Passcode or option \(1-3\): /);
   terminal.type('1\n');
@@ -39,7 +39,7 @@ test('a push that is approved opens the shell', async (t) => {
   await log.line(/login.*Successful Duo login for 'alice'/);
 });
 
-test('three wrong passcodes do not', async (t) => {
+test('three wrong passcodes are denied', async (t) => {
   const terminal = await login();
   for (let tries = 0; tries < 3; tries += 1) {
     await terminal.shows(/Passcode or option \(1-3\): /);
@@ -49,7 +49,7 @@ test('three wrong passcodes do not', async (t) => {
   t.notRegex((await terminal.hangUp()).output, /^alice@|^\$ /m);
 });
 
-test('without an engine nobody gets in', async (t) => {
+test('denied without an engine', async (t) => {
   withoutEngine(t);
   const terminal = await login();
   await log.line(/login.*Error in Duo login for 'alice'.*: the engine can't be started/);

@@ -47,7 +47,7 @@ async function login(line: string, service = 'duo') {
   return { code, stderr };
 }
 
-test('every argument that is none is logged, and the login fails', async (t) => {
+test('every unknown argument is logged, and the login fails', async (t) => {
   const { code } = await login(
     'auth required pam_duo_ts.so foo conf=/etc/duo/pam_duo.conf bar=1 engine=relative',
   );
@@ -58,7 +58,7 @@ test('every argument that is none is logged, and the login fails', async (t) => 
   t.deepEqual(duo.service.calls, []);
 });
 
-test('conf names the configuration, and debug puts the log on standard error with its priorities', async (t) => {
+test('conf names the configuration, and debug copies the log with priorities to standard error', async (t) => {
   renameSync(CONFIG, '/etc/duo/elsewhere.conf');
   const { code, stderr } = await login('auth required pam_duo_ts.so debug conf=/etc/duo/elsewhere.conf');
   t.is(code, PamCode.PAM_SUCCESS);
@@ -66,7 +66,7 @@ test('conf names the configuration, and debug puts the log on standard error wit
   t.false(log.lines.some((line) => line.includes('Duo login')));
 });
 
-test('what is wrong with a configuration is plain on standard error, and then in the log', async (t) => {
+test('configuration errors appear on standard error, then in the log', async (t) => {
   addConfig('gecos_delim = ab\nfailmode = secure');
   const { code, stderr } = await login('auth required pam_duo_ts.so');
   t.is(code, PamCode.PAM_SERVICE_ERR);
@@ -80,7 +80,7 @@ test('what is wrong with a configuration is plain on standard error, and then in
 
 const STORE = '/etc/ssl/certs/ca-certificates.crt';
 
-test("disable_ca_pinning trusts the system's authorities, and without it they count for nothing", async (t) => {
+test("disable_ca_pinning trusts the system's authorities, which are refused without it", async (t) => {
   copyFileSync(STORE, `${STORE}.saved`);
   t.teardown(() => renameSync(`${STORE}.saved`, STORE));
   const text = readFileSync(CONFIG, 'utf8').replace(/^cafile.*\n/m, 'failmode = secure\n');
@@ -105,7 +105,7 @@ test("disable_ca_pinning trusts the system's authorities, and without it they co
   t.regex(stderr, /Couldn't open Duo API handle for 'alice': disable_ca_pinning found no certificates/);
 });
 
-test('a configuration that is empty denies, failmode or not', async (t) => {
+test('an empty configuration denies with any failmode', async (t) => {
   for (const text of ['', '\n; nothing\n', '[duo]\nhost =\nikey =\nskey =\nfailmode = safe\n']) {
     writeConfig(text);
     const { code, stderr } = await login('auth required pam_duo_ts.so debug');
@@ -119,7 +119,7 @@ test('a configuration that is empty denies, failmode or not', async (t) => {
   t.deepEqual(duo.service.calls, []);
 });
 
-test('a cafile of the working directory is not read', async (t) => {
+test('a cafile relative to the working directory is not read', async (t) => {
   addConfig('cafile = etc/duo/ca.pem');
   const { code, stderr } = await login('auth required pam_duo_ts.so debug');
   t.is(code, PamCode.PAM_SERVICE_ERR);
@@ -145,7 +145,7 @@ const UNUSABLE: readonly [string, () => void, RegExp][] = [
   ],
 ];
 for (const [name, spoil, sentence] of UNUSABLE) {
-  test(`a configuration that ${name} lets nobody in`, async (t) => {
+  test(`a configuration that ${name} denies`, async (t) => {
     addConfig('failmode = safe');
     spoil();
     t.is((await login('auth required pam_duo_ts.so')).code, PamCode.PAM_SERVICE_ERR);
@@ -154,7 +154,7 @@ for (const [name, spoil, sentence] of UNUSABLE) {
   });
 }
 
-test('a group of the user that has no name is no reason to spare the factor', async (t) => {
+test('a group without a name does not exempt the user', async (t) => {
   addConfig('failmode = safe\ngroups = admins');
   t.is((await login('auth required pam_duo_ts.so')).code, PamCode.PAM_SUCCESS);
   await log.line(/User alice bypassed Duo 2FA/);
@@ -167,7 +167,7 @@ test('a group of the user that has no name is no reason to spare the factor', as
   t.deepEqual(duo.service.calls, []);
 });
 
-test('Duo hears the canonical name of the host', async (t) => {
+test('Duo gets the canonical name of the host', async (t) => {
   t.is(spawnSync('hostname').stdout.toString(), 'host\n');
   t.is((await login('auth required pam_duo_ts.so')).code, PamCode.PAM_SUCCESS);
   for (const call of ['preauth', 'auth']) {

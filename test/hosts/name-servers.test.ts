@@ -41,20 +41,20 @@ function absent(t: ExecutionContext, reason: string): Promise<void> {
 }
 
 for (const address of [REMOTE, OWN, LOOPBACK]) {
-  test(`${address} knows Duo: Duo decides`, async (t) => {
+  test(`${address} resolves the name: Duo decides`, async (t) => {
     useNameServers(address);
     await nameServer(t, address, DUO);
     await nobodyComesIn(t, log, DENIED);
   });
 
-  test(`${address} says that there is no such name: Duo is absent`, async (t) => {
+  test(`${address} says that the name does not exist: Duo is unreachable`, async (t) => {
     useNameServers(address);
     await nameServer(t, address, NXDOMAIN);
     await absent(t, 'Name or service not known');
   });
 }
 
-test(`${LOOPBACK} takes a connection and says nothing: nobody comes in`, async (t) => {
+test(`${LOOPBACK} accepts a connection and stays silent: denied`, async (t) => {
   useNameServers(LOOPBACK);
   await nameServer(t, LOOPBACK, 'silent', 'silent');
   await notLookedUp(t, `the name server ${LOOPBACK} does not answer`);
@@ -66,14 +66,14 @@ const FAILURES: readonly [string, (t: ExecutionContext, address: string) => Prom
   ['does not run', async () => {}, "can't be reached: ECONNREFUSED"],
 ];
 for (const [what, begin, words] of FAILURES) {
-  test(`${REMOTE} ${what}: Duo is absent`, async (t) => {
+  test(`${REMOTE} ${what}: Duo is unreachable`, async (t) => {
     useNameServers(REMOTE);
     await begin(t, REMOTE);
     await absent(t, `the name server ${REMOTE} ${words}`);
   });
 
   for (const address of [OWN, LOOPBACK]) {
-    test(`${address} ${what}: nobody comes in`, async (t) => {
+    test(`${address} ${what}: denied`, async (t) => {
       useNameServers(address);
       await begin(t, address);
       await notLookedUp(t, `the name server ${address} ${words}`);
@@ -81,20 +81,20 @@ for (const [what, begin, words] of FAILURES) {
   }
 }
 
-test(`${REMOTE} is cut off: Duo is absent`, async (t) => {
+test(`${REMOTE} is cut off: Duo is unreachable`, async (t) => {
   useNameServers(REMOTE);
   elsewhere('ip', 'route', 'add', 'blackhole', OWN);
   t.teardown(() => elsewhere('ip', 'route', 'del', 'blackhole', OWN));
   await absent(t, `the name server ${REMOTE} does not answer`);
 });
 
-test('no name server is configured: nobody comes in', async (t) => {
+test('no name server is configured: denied', async (t) => {
   useNameServers();
   await notLookedUp(t, "the name server 127.0.0.1 can't be reached: ECONNREFUSED");
 });
 
 if (residentAlone) {
-  test('a resident engine goes by the addresses that it had, when nobody answers any more', async (t) => {
+  test('a resident engine uses its saved addresses when no name server answers', async (t) => {
     useNameServers(LOOPBACK);
     const here = { host: LOOPBACK, port: 53 };
     const server = await startNameServer({ ...here, udp: DUO });

@@ -81,7 +81,7 @@ function status(pid: number | undefined, field: string): string {
   );
 }
 
-test('it serves as duo, with no privileges, and no engine is started for a login', async (t) => {
+test('it serves as duo without privileges, and logins start no engine', async (t) => {
   const { process, log: own } = start();
   const result = login();
   const push = await pending(duo);
@@ -99,7 +99,7 @@ test('it serves as duo, with no privileges, and no engine is started for a login
   t.notRegex(own(), /skey|ikey|deadbeef/i);
 });
 
-test('the second login asks Duo twice, over the connection of the first', async (t) => {
+test("the second login makes two calls over the first one's connection", async (t) => {
   start();
   const { alice } = duo.service.users;
   if (alice !== undefined) alice.phone = 'approve';
@@ -110,7 +110,7 @@ test('the second login asks Duo twice, over the connection of the first', async 
   );
 });
 
-test('fifty logins at once', async (t) => {
+test('fifty concurrent logins', async (t) => {
   start();
   const { alice } = duo.service.users;
   if (alice !== undefined) alice.phone = 'approve';
@@ -121,7 +121,7 @@ test('fifty logins at once', async (t) => {
   t.deepEqual(privateEngines(), []);
 });
 
-test('hosts that stall slow nobody, and are dropped', async (t) => {
+test('stalled clients delay no login and are dropped', async (t) => {
   start();
   const { alice } = duo.service.users;
   if (alice !== undefined) alice.phone = 'approve';
@@ -133,7 +133,7 @@ test('hosts that stall slow nobody, and are dropped', async (t) => {
   await Promise.all(closed);
 });
 
-test('killed before the user was asked: a private engine serves, and says so once', async (t) => {
+test('killed before the prompt: a private engine serves, and one line says so', async (t) => {
   const { process } = start();
   duo.service.faults.add('preauth', { kind: 'hang' }, 1);
   const result = login();
@@ -147,7 +147,7 @@ test('killed before the user was asked: a private engine serves, and says so onc
   t.is(privateEngines().length, 1);
 });
 
-test('killed after the user was asked: a denial, and nobody is asked twice', async (t) => {
+test('killed after the prompt: a denial, and no second prompt', async (t) => {
   const { process } = start();
   const result = login();
   await pending(duo);
@@ -159,7 +159,7 @@ test('killed after the user was asked: a denial, and nobody is asked twice', asy
   t.is(duo.service.transactions.size, 1);
 });
 
-test('killed with a silent login in progress: a denial, whatever it asked', async (t) => {
+test('killed during a silent login: a denial', async (t) => {
   const { process } = start();
   const result = login(true);
   await pending(duo);
@@ -168,7 +168,7 @@ test('killed with a silent login in progress: a denial, whatever it asked', asyn
   t.is(duo.service.transactions.size, 1);
 });
 
-test('killed under load: no login passes', async (t) => {
+test('killed under load: no wrong login passes', async (t) => {
   const { process } = start();
   const results = Array.from({ length: 20 }, () => login());
   await manyPending(20);
@@ -179,7 +179,7 @@ test('killed under load: no login passes', async (t) => {
   );
 });
 
-test('stopped before it greets: a private engine serves after a while', async (t) => {
+test('stopped before HELLO: a private engine serves after a delay', async (t) => {
   start().process.kill('SIGSTOP');
   const result = login();
   (await pending(duo)).approve();
@@ -187,7 +187,7 @@ test('stopped before it greets: a private engine serves after a while', async (t
   await log.line(/resident engine \S+: the engine did not respond; a private engine serves this login/);
 });
 
-test('stopped after the user was asked: a denial after fifteen seconds', async (t) => {
+test('stopped after the prompt: a denial after fifteen seconds', async (t) => {
   const { process } = start();
   const result = login();
   await pending(duo);
@@ -196,7 +196,7 @@ test('stopped after the user was asked: a denial after fifteen seconds', async (
   await log.line(/resident engine \S+: the engine did not respond$/);
 });
 
-test('SIGTERM loses no login: those in progress end well, new ones are served by others', async (t) => {
+test('SIGTERM loses no login: those in progress finish, new ones use private engines', async (t) => {
   const { process, log: own } = start();
   const exit = once(process, 'exit');
   const results = Array.from({ length: 10 }, () => login());
@@ -218,7 +218,7 @@ test('SIGTERM loses no login: those in progress end well, new ones are served by
   t.is(privateEngines().length, 1);
 });
 
-test('as systemd starts it: with its socket, less of the machine, and somebody to report to', async (t) => {
+test('started as by systemd: with its socket, restrictions and notifications', async (t) => {
   run('mkdir', '-p', '/run/duo-ts');
   const notified = spawn('socat', ['-u', 'UNIX-RECV:/run/notify,mode=666', '-']);
   let states = '';
@@ -275,7 +275,7 @@ function endAll({ process: { pid, exitCode, signalCode } }: Resident): void {
   if (pid !== undefined && exitCode === null && signalCode === null) process.kill(-pid, 'SIGKILL');
 }
 
-test('idle ends lose no login, whenever it comes', async (t) => {
+test('ending when idle loses no login at any moment', async (t) => {
   const { alice } = duo.service.users;
   if (alice !== undefined) alice.phone = 'approve';
   // 60 milliseconds.
@@ -295,7 +295,7 @@ test('idle ends lose no login, whenever it comes', async (t) => {
   t.deepEqual(privateEngines(), []);
 });
 
-test('an engine that serves somebody is not idle, and one that was started by hand stays', async (t) => {
+test('an engine with a login is not idle, and one started by hand stays', async (t) => {
   const file = settings('idle_minutes = 0.001\n');
   const all = engineAfterEngine('--settings', file);
   t.teardown(() => endAll(all));
@@ -318,7 +318,7 @@ test('an engine that serves somebody is not idle, and one that was started by ha
   t.is(process.exitCode, null);
 });
 
-test('SIGHUP reads the files again, and ends no login', async (t) => {
+test('SIGHUP reads the files again and ends no login', async (t) => {
   const file = settings('unprivileged = no\n');
   const config = '/etc/duo/users.conf';
   // Copies that duo can read, as the unit makes them.
@@ -352,7 +352,7 @@ test('SIGHUP reads the files again, and ends no login', async (t) => {
   t.is(await first, PamCode.PAM_SUCCESS);
 });
 
-test('what the unit does for `systemctl reload` reaches the engine', (t) => {
+test("the unit's reload command reaches the engine", (t) => {
   const unit = readFileSync('systemd/duo-ts-users.service', 'utf8');
   const lines = [...unit.matchAll(/^Exec(?:StartPre|Reload|StopPost)=\+(.*)$/gm)].map(([, line = '']) =>
     line.replaceAll('%N', 'duo-ts-users'),
@@ -376,7 +376,7 @@ test('what the unit does for `systemctl reload` reaches the engine', (t) => {
   t.is(lines.length, 3);
 });
 
-test('root’s socket is root’s alone', async (t) => {
+test('only root can connect to root’s socket', async (t) => {
   start();
   const { status: asAlice } = spawnSync('runuser', [
     '-u',
@@ -391,7 +391,7 @@ test('root’s socket is root’s alone', async (t) => {
   t.is(asRoot, 0);
 });
 
-test('whatever users do at their socket, root is served by the resident engine, and soon', async (t) => {
+test("users flooding their socket do not delay root's logins", async (t) => {
   const { alice } = duo.service.users;
   if (alice !== undefined) alice.phone = 'approve';
   const file = settings('unprivileged = yes\nunprivileged_services = duo\n');
@@ -438,7 +438,7 @@ test('whatever users do at their socket, root is served by the resident engine, 
   t.is(users.process.exitCode, null);
 });
 
-test('a second engine does not take the place of one that serves', async (t) => {
+test('a second engine does not replace one that serves', async (t) => {
   start();
   const second = spawn(ENGINE, ['engine', '--resident'], { stdio: ['ignore', 'ignore', 'pipe'] });
   let error = '';
@@ -463,7 +463,7 @@ function settings(text: string): string {
   return '/etc/duo/resident.conf';
 }
 
-test('a user who may not read the configuration authenticates himself, and nobody else', async (t) => {
+test('a user who may not read the configuration can authenticate only himself', async (t) => {
   t.teardown(() => chmodSync('/etc/duo', 0o755));
   const file = settings('unprivileged = yes\nunprivileged_services = duo\n');
   // cafile, in the same directory, is read as duo.
@@ -482,7 +482,7 @@ test('a user who may not read the configuration authenticates himself, and nobod
   t.is(duo.service.transactions.size, 1);
 });
 
-test('a user whom Duo denies is denied', async (t) => {
+test('a user denied by Duo is denied', async (t) => {
   const file = settings('unprivileged = yes\nunprivileged_services = duo\n');
   start('--users', '--config', CONFIG, '--settings', file);
   const result = loginAs('alice', 'alice');
@@ -490,7 +490,7 @@ test('a user whom Duo denies is denied', async (t) => {
   t.is(await result, PamCode.PAM_MAXTRIES);
 });
 
-test('without the administrator’s word no user is served, and no private engine can stand in', async (t) => {
+test('users are served only where resident.conf allows it, and no private engine replaces it', async (t) => {
   const { log: own } = start('--users', '--config', CONFIG);
   t.is(await loginAs('alice', 'alice'), PamCode.PAM_SERVICE_ERR);
   await log.line(

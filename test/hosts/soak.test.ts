@@ -5,7 +5,7 @@ import { setUp } from './machine.ts';
 
 test.before(() => setUp());
 
-test('no login is lost or wrongly answered, whatever goes wrong meanwhile, a killed engine included', async (t) => {
+test('no login is lost or answered wrongly under random faults, including a killed engine', async (t) => {
   const seed = 1;
   const result = await soak({
     logins: 400,

@@ -114,7 +114,7 @@ test('keyboard-interactive: password, then a passcode', async (t) => {
   t.is(auth?.form['ipaddr'], '127.0.0.1');
 });
 
-test('keyboard-interactive: three wrong passcodes are asked for within one try, and denied', async (t) => {
+test('keyboard-interactive: three wrong passcodes in one try, then denied', async (t) => {
   await startSshd(...KEYBOARD, 'MaxAuthTries 2');
   const { status, output, prompts } = await ssh('keyboard-interactive', [
     PASSWORD,
@@ -128,7 +128,7 @@ test('keyboard-interactive: three wrong passcodes are asked for within one try, 
   await log.line(/sshd.*Failed Duo login for 'alice' from 127\.0\.0\.1: Incorrect passcode/);
 });
 
-test('keyboard-interactive: a push that is denied', async (t) => {
+test('keyboard-interactive: a denied push', async (t) => {
   await startSshd(...KEYBOARD);
   addConfig('prompts = 1');
   const session = ssh('keyboard-interactive', [PASSWORD, '1']);
@@ -138,7 +138,7 @@ test('keyboard-interactive: a push that is denied', async (t) => {
   t.is((await session).status, 255);
 });
 
-test('keyboard-interactive: the code of a verified push is seen before the phone is waited for', async (t) => {
+test('keyboard-interactive: the code of a Verified Push is shown before the wait', async (t) => {
   await startSshd(...KEYBOARD);
   addConfig('verified_push = yes\nprompts = 1');
   const { alice } = duo.service.users;
@@ -166,7 +166,7 @@ test('keyboard-interactive: the code of a verified push is seen before the phone
   });
 });
 
-test('keyboard-interactive: a verified push that is denied is no login', async (t) => {
+test('keyboard-interactive: a denied Verified Push', async (t) => {
   await startSshd(...KEYBOARD);
   addConfig('verified_push = yes\nprompts = 1');
   const { alice } = duo.service.users;
@@ -178,7 +178,7 @@ test('keyboard-interactive: a verified push that is denied is no login', async (
   t.notRegex(output, /^alice$/m);
 });
 
-test('keyboard-interactive: who must enrol sees where', async (t) => {
+test('keyboard-interactive: a user who must enrol sees the link', async (t) => {
   await startSshd(...KEYBOARD);
   const { alice } = duo.service.users;
   if (alice !== undefined) alice.status = 'enroll';
@@ -191,7 +191,7 @@ test('keyboard-interactive: who must enrol sees where', async (t) => {
   await log.line(/sshd.*Aborted Duo login for 'alice' from 127\.0\.0\.1: User enrollment required/);
 });
 
-test('keyboard-interactive: without an engine nobody gets in', async (t) => {
+test('keyboard-interactive: denied without an engine', async (t) => {
   await startSshd(...KEYBOARD);
   addConfig('failmode = safe');
   withoutEngine(t);
@@ -201,7 +201,7 @@ test('keyboard-interactive: without an engine nobody gets in', async (t) => {
   await log.line(/Error in Duo login for 'alice' from 127\.0\.0\.1: the engine can't be started/);
 });
 
-test('keyboard-interactive: a wrong password never reaches the phone in time to help', async (t) => {
+test('keyboard-interactive: no push before the password was right', async (t) => {
   await startSshd(...KEYBOARD);
   // The stack asks Duo after a wrong password too (`required`): a right passcode does not make up for it.
   const { status, output } = await ssh('keyboard-interactive', ['wrong', '123456']);
@@ -209,7 +209,7 @@ test('keyboard-interactive: a wrong password never reaches the phone in time to 
   t.notRegex(output, /^alice$/m);
 });
 
-test('password through PAM: the phone is asked by itself', async (t) => {
+test('password through PAM: an automatic push', async (t) => {
   await startSshd('PasswordAuthentication yes', 'KbdInteractiveAuthentication no');
   addConfig('autopush = yes');
   const session = ssh('password', [PASSWORD]);
@@ -217,7 +217,7 @@ test('password through PAM: the phone is asked by itself', async (t) => {
   t.like(await session, { status: 0, output: 'alice\n' });
 });
 
-test('password through PAM: denied on the phone', async (t) => {
+test('password through PAM: a denied push', async (t) => {
   await startSshd('PasswordAuthentication yes', 'KbdInteractiveAuthentication no');
   addConfig('autopush = yes\nprompts = 1');
   const session = ssh('password', [PASSWORD]);
@@ -225,7 +225,7 @@ test('password through PAM: denied on the phone', async (t) => {
   t.is((await session).status, 255);
 });
 
-test('password through PAM: where nobody can be asked nobody gets in', async (t) => {
+test('password through PAM: denied where a prompt is needed', async (t) => {
   await startSshd('PasswordAuthentication yes', 'KbdInteractiveAuthentication no');
   const { status, output } = await ssh('password', [PASSWORD]);
   t.is(status, 255);
@@ -235,7 +235,7 @@ test('password through PAM: where nobody can be asked nobody gets in', async (t)
 
 const BOTH = [...KEYBOARD, 'AuthenticationMethods publickey,keyboard-interactive'];
 
-test('publickey,keyboard-interactive: the key, then Duo alone', async (t) => {
+test('publickey,keyboard-interactive: the key, then only Duo', async (t) => {
   await startSshd(...BOTH);
   useStack('sshd-key', 'sshd');
   const key = ['IdentityFile=/tmp/key', 'IdentitiesOnly=yes'];
@@ -253,7 +253,7 @@ test('publickey,keyboard-interactive: the key, then Duo alone', async (t) => {
   t.is((await ssh('publickey,keyboard-interactive', ['123457'], ...key)).status, 255);
 });
 
-test('when LoginGraceTime is over no engine is left', async (t) => {
+test('no engine is left after LoginGraceTime', async (t) => {
   await startSshd(...KEYBOARD, 'LoginGraceTime 2');
   writeFileSync(`${ASK}.prompts`, '');
   writeFileSync(`${ASK}.answers`, `${PASSWORD}\n1\n`);

@@ -56,7 +56,7 @@ for (const [name, password, factor, calls] of failing) {
   });
 }
 
-test('denied: a user who is not there', async (t) => {
+test('denied: an unknown user', async (t) => {
   const login = { service: 'every', user: 'nobody-here', confdir: '/etc/pam.d' };
   const { code } = await pam.authenticate(login, async (messages) => messages.map(() => PASSWORD));
   t.not(code, PamCode.PAM_SUCCESS);
@@ -68,7 +68,7 @@ test('denied: no engine', async (t) => {
   await log.line(/the engine can't be started/);
 });
 
-test('denied: a module argument that can not be', async (t) => {
+test('denied: an invalid module argument', async (t) => {
   writeFileSync(
     '/etc/pam.d/typo',
     'auth required pam_duo_ts.so conf /etc/duo/pam_duo.conf\nauth required pam_permit.so\n',

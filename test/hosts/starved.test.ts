@@ -119,13 +119,13 @@ async function asking(): Promise<number> {
 }
 
 for (const host of Object.keys(HOSTS)) {
-  test(`${host}: nothing is short, and Duo denies`, async (t) => {
+  test(`${host}: no shortage, and Duo denies`, async (t) => {
     const group = delegate(t);
     t.notRegex(await ended(start(host, group)), CAME_IN);
     await log.line(/Aborted Duo login/);
   });
 
-  test(`${host}: all of it is frozen until Duo is away`, async (t) => {
+  test(`${host}: all processes are frozen until Duo is unreachable`, async (t) => {
     duo.service.faults.add('*', { kind: 'hang' });
     const group = delegate(t);
     const result = ended(start(host, group));
@@ -140,7 +140,7 @@ for (const host of Object.keys(HOSTS)) {
     await log.line(/Error in Duo login/);
   });
 
-  test(`${host}: the engine alone is frozen, and stays so`, async (t) => {
+  test(`${host}: only the engine is frozen, for good`, async (t) => {
     duo.service.faults.add('*', { kind: 'hang' });
     const group = delegate(t);
     const result = ended(start(host, group));
@@ -152,7 +152,7 @@ for (const host of Object.keys(HOSTS)) {
     await log.line(/Error in Duo login for '\w+': the engine did not respond and was killed/);
   });
 
-  test(`${host}: the keeper is frozen, and the engine goes on`, async (t) => {
+  test(`${host}: the keeper is frozen and the engine runs`, async (t) => {
     duo.service.faults.add('*', { kind: 'hang' });
     const group = delegate(t);
     const result = ended(start(host, group));
@@ -189,7 +189,7 @@ for (const host of Object.keys(HOSTS)) {
   }
 
   for (const controller of ['pids', 'memory'] as const) {
-    test(`${host}: a cgroup that is short of ${controller}`, async (t) => {
+    test(`${host}: a cgroup with too little ${controller}`, async (t) => {
       for (const value of LIMITS[controller]) {
         const group = delegate(t, controller);
         const file = limitFile(group, controller);

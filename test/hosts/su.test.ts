@@ -35,7 +35,7 @@ async function passPassword(terminal: Terminal): Promise<void> {
   terminal.type(`${PASSWORD}\n`);
 }
 
-test('to root, the caller authenticates', async (t) => {
+test('to root: the caller authenticates', async (t) => {
   duo = await startDuo({ users: USERS });
   const terminal = su('root');
   await passPassword(terminal);
@@ -50,7 +50,7 @@ test('to root, the caller authenticates', async (t) => {
   await log.line(/su.*Successful Duo login for 'alice'/);
 });
 
-test('to root with a login shell, the caller authenticates too', async (t) => {
+test('to root with a login shell: the caller authenticates', async (t) => {
   duo = await startDuo({ users: USERS });
   useStack('su', 'su-l');
   const terminal = su('- root');
@@ -63,7 +63,7 @@ test('to root with a login shell, the caller authenticates too', async (t) => {
   await log.line(/pam_duo_ts\(su-l:auth\): Successful Duo login for 'alice'/);
 });
 
-test('to root, a caller whom Duo denies gets nothing', async (t) => {
+test('to root: a caller denied by Duo is refused', async (t) => {
   duo = await startDuo({ users: { alice: { status: 'deny' }, root: { status: 'allow' } } });
   const terminal = su('root');
   await passPassword(terminal);
@@ -74,7 +74,7 @@ test('to root, a caller whom Duo denies gets nothing', async (t) => {
   await log.line(/su.*Aborted Duo login for 'alice': Your account is disabled/);
 });
 
-test('to another user, that user authenticates', async (t) => {
+test('to another user: that user authenticates', async (t) => {
   duo = await startDuo({ users: USERS });
   const terminal = su('bert');
   await passPassword(terminal);
@@ -85,7 +85,7 @@ test('to another user, that user authenticates', async (t) => {
   t.is(status, 0);
 });
 
-test('to another user, three wrong passcodes are too many', async (t) => {
+test('to another user: three wrong passcodes are denied', async (t) => {
   duo = await startDuo({ users: USERS });
   const terminal = su('bert');
   await passPassword(terminal);
@@ -98,7 +98,7 @@ test('to another user, three wrong passcodes are too many', async (t) => {
   t.not(status, 0);
 });
 
-test('without an engine nobody gets through', async (t) => {
+test('without an engine su is denied', async (t) => {
   duo = await startDuo({ users: USERS }, 'failmode = safe');
   withoutEngine(t);
   for (const target of ['root', 'bert']) {
@@ -120,7 +120,7 @@ const LIMITS: Readonly<Record<string, readonly (number | string)[]>> = {
   t: [0, 1, 2],
 };
 for (const [limit, values] of Object.entries(LIMITS)) {
-  test(`no value of ulimit -${limit} lets in a user whom Duo denies`, async (t) => {
+  test(`no value of ulimit -${limit} lets in a user denied by Duo`, async (t) => {
     duo = await startDuo({ users: { bert: { status: 'deny' }, alice: { status: 'deny' } } });
     addConfig('failmode = safe');
     for (const value of values) {
@@ -134,7 +134,7 @@ for (const [limit, values] of Object.entries(LIMITS)) {
   });
 }
 
-test('a user whom Duo lets in is not kept out by the limits that people set', async (t) => {
+test('common limits do not lock out an approved user', async (t) => {
   duo = await startDuo({ users: { bert: { status: 'allow' } } }, 'failmode = secure');
   const { output } = await new Terminal(
     `runuser -u alice -- sh -c 'ulimit -n 64; ulimit -f 0; ulimit -t 30; su bert -c "echo came in"'`,
@@ -142,7 +142,7 @@ test('a user whom Duo lets in is not kept out by the limits that people set', as
   t.regex(output, /^came in$/m);
 });
 
-test("the caller's environment changes nothing", async (t) => {
+test("the caller's environment has no effect", async (t) => {
   duo = await startDuo({ users: { bert: { status: 'deny' } } }, 'failmode = safe');
   const environment = [
     'NODE_OPTIONS=--require=/home/alice/evil.js',

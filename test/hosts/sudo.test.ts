@@ -50,7 +50,7 @@ async function passPassword(terminal: Terminal): Promise<void> {
   await terminal.shows(/Passcode or option \(1-3\): /);
 }
 
-test('a push that is approved lets sudo run the command, and the phone showed it', async (t) => {
+test('sudo runs the command after an approved push that showed it', async (t) => {
   const terminal = sudo('id -un');
   await passPassword(terminal);
   terminal.type('1\n');
@@ -65,7 +65,7 @@ test('a push that is approved lets sudo run the command, and the phone showed it
   await log.line(/sudo.*Successful Duo login for 'alice'/);
 });
 
-test('sudo -i asks Duo by a stack of its own', async (t) => {
+test('sudo -i uses its own stack', async (t) => {
   const before = readFileSync('/etc/pam.d/sudo-i');
   t.teardown(() => writeFileSync('/etc/pam.d/sudo-i', before));
   // Debian's own stack asks for the password alone, whatever stands in that of sudo.
@@ -88,7 +88,7 @@ test('sudo -i asks Duo by a stack of its own', async (t) => {
   await log.line(/pam_duo_ts\(sudo-i:auth\): Successful Duo login for 'alice'/);
 });
 
-test('a push that is denied does not', async (t) => {
+test('sudo does not run the command after a denied push', async (t) => {
   const terminal = sudo();
   await passPassword(terminal);
   for (let tries = 0; tries < 3; tries += 1) {
@@ -102,7 +102,7 @@ test('a push that is denied does not', async (t) => {
   await log.line(/Failed Duo login for 'alice': Login request denied\./);
 });
 
-test('^C at the prompt denies at once and leaves the terminal sane', async (t) => {
+test('^C at the prompt denies at once and restores the terminal', async (t) => {
   const terminal = sudo();
   await passPassword(terminal);
   const { output } = await terminal.interrupted(/status=/);
@@ -112,7 +112,7 @@ test('^C at the prompt denies at once and leaves the terminal sane', async (t) =
   await until(() => underWay() === 0);
 });
 
-test('^C while a push is pending denies at once and leaves the terminal sane', async (t) => {
+test('^C during a push denies at once and restores the terminal', async (t) => {
   const terminal = sudo();
   await passPassword(terminal);
   terminal.type('1\n');
@@ -128,7 +128,7 @@ test('^C while a push is pending denies at once and leaves the terminal sane', a
   await until(() => underWay() === 0);
 });
 
-test('SUDO_COMMAND of the caller is not what the phone shows', async (t) => {
+test("the push does not show the caller's own SUDO_COMMAND", async (t) => {
   const terminal = sudo('id -un', 'SUDO_COMMAND=/bin/harmless');
   await passPassword(terminal);
   terminal.type('1\n');
@@ -138,7 +138,7 @@ test('SUDO_COMMAND of the caller is not what the phone shows', async (t) => {
   await terminal.ended();
 });
 
-test('without an engine nobody gets through', async (t) => {
+test('without an engine sudo is denied', async (t) => {
   addConfig('failmode = safe');
   withoutEngine(t);
   t.false(existsSync(ENGINE));
@@ -164,7 +164,7 @@ const LIMITS: Readonly<Record<string, readonly number[]>> = {
   l: [0],
 };
 for (const [limit, values] of Object.entries(LIMITS)) {
-  test(`no value of ulimit -${limit} lets sudo run for a user whom Duo denies`, async (t) => {
+  test(`no value of ulimit -${limit} lets sudo run for a user denied by Duo`, async (t) => {
     await duo.close();
     duo = await startDuo({ users: { alice: { status: 'deny' } } }, 'failmode = safe');
     for (const value of values) {
@@ -178,7 +178,7 @@ for (const [limit, values] of Object.entries(LIMITS)) {
   });
 }
 
-test('a user whom Duo lets in is not kept from sudo by the limits that people set', async (t) => {
+test('common limits do not lock an approved user out of sudo', async (t) => {
   await duo.close();
   duo = await startDuo({ users: { alice: { status: 'allow' } } }, 'failmode = secure');
   const { output } = await new Terminal(
@@ -187,7 +187,7 @@ test('a user whom Duo lets in is not kept from sudo by the limits that people se
   t.regex(output, /^came in$/m);
 });
 
-test("the caller's environment changes nothing for sudo", async (t) => {
+test("the caller's environment has no effect on sudo", async (t) => {
   await duo.close();
   duo = await startDuo({ users: { alice: { status: 'deny' } } }, 'failmode = safe');
   const environment = [

@@ -4,7 +4,7 @@ import { Secret } from '../../src/lib/secret.ts';
 
 const secret = new Secret('never-to-be-seen');
 
-test('a secret is given away on purpose', (t) => {
+test('a secret is revealed only by its method', (t) => {
   t.is(secret.reveal(), 'never-to-be-seen');
 });
 
@@ -22,7 +22,7 @@ const ways: Readonly<Record<string, () => string>> = {
   'in an error': () => inspect(new Error(`no good: ${secret}`, { cause: secret })),
 };
 for (const [name, show] of Object.entries(ways)) {
-  test(`nobody sees it ${name}`, (t) => {
+  test(`a secret stays hidden ${name}`, (t) => {
     t.false(show().includes('never'));
   });
 }

@@ -27,7 +27,7 @@ class FreezingClock implements Clock {
   }
 }
 
-test('a process that runs loses nothing', async (t) => {
+test('no stall is measured in a running process', async (t) => {
   const clock = new FreezingClock();
   const watch = StallDetector.of(clock).watch();
   await clock.inner.advance(60_000);
@@ -47,7 +47,7 @@ test('the latency of a busy machine is not counted', async (t) => {
   watch.end();
 });
 
-test('time in which it was frozen is counted, at once and for good', async (t) => {
+test('a freeze is counted at once and stays counted', async (t) => {
   const clock = new FreezingClock();
   const watch = StallDetector.of(clock).watch();
   await clock.inner.advance(1_000);
@@ -61,7 +61,7 @@ test('time in which it was frozen is counted, at once and for good', async (t) =
   watch.end();
 });
 
-test('a wait counts its own time alone, and all waits share one timer', async (t) => {
+test('each wait counts its own stalls, and all waits share one timer', async (t) => {
   const clock = new FreezingClock();
   const detector = StallDetector.of(clock);
   t.is(StallDetector.of(clock), detector);

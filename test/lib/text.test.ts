@@ -17,7 +17,7 @@ for (const [name, from, to] of table) {
   test(`cleanText: ${name}`, (t) => t.is(cleanText(from), to));
 }
 
-test('whatever comes in, no control character comes out, and cleaning twice changes nothing', (t) => {
+test('the result has no control characters, and cleaning it again changes nothing', (t) => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {
       const clean = cleanText(text);

@@ -77,7 +77,7 @@ function brief({ code, stage, message }: DuoResult): string {
   return `${code} ${stage}: ${message}`;
 }
 
-test('DUO_OK: a passcode, and what Duo was told', async (t) => {
+test('DUO_OK: a passcode, and the request that Duo received', async (t) => {
   const { duo, simulator } = await opened(t, { progname: 'gate/2.1' });
   const { conversation, shown } = answering('100001');
   duo.setConversation(conversation);
@@ -100,7 +100,7 @@ test('DUO_OK: a passcode, and what Duo was told', async (t) => {
   );
 });
 
-test('DUO_OK: Duo asks for no factor', async (t) => {
+test('DUO_OK: Duo requires no factor', async (t) => {
   const { duo } = await opened(t);
   const { conversation, shown } = answering();
   duo.setConversation(conversation);
@@ -108,7 +108,7 @@ test('DUO_OK: Duo asks for no factor', async (t) => {
   t.deepEqual(shown, ['Skipped two-factor authentication.']);
 });
 
-test('DUO_FAIL: a wrong passcode; the next login with the same handle is another one', async (t) => {
+test('DUO_FAIL: a wrong passcode, which does not affect the next login', async (t) => {
   const { duo } = await opened(t);
   duo.setConversation(answering('999999', '100001').conversation);
   t.is(brief(await duo.login('alice')), 'DUO_FAIL auth_status: Incorrect passcode. Please try again.');
@@ -160,7 +160,7 @@ for (const [name, prompt] of Object.entries(PROMPTS)) {
   });
 }
 
-test('DUO_ABORT: a status message that can not be shown, even the one that tells of success', async (t) => {
+test('DUO_ABORT: a status message that cannot be shown, even that of a success', async (t) => {
   const { duo } = await opened(t);
   const broken = new Error('the terminal is gone');
   duo.setConversation({
@@ -177,7 +177,7 @@ test('DUO_ABORT: a status message that can not be shown, even the one that tells
   });
 });
 
-test('DUO_CONN_ERROR: nobody listens', async (t) => {
+test('DUO_CONN_ERROR: a closed port', async (t) => {
   const { duo } = await opened(t);
   const port = await quietPort();
   duo.setHost(`localhost:${port}`);
@@ -193,7 +193,7 @@ const CERTIFICATES: Readonly<Partial<Record<CertificateKind, string>>> = {
 };
 
 for (const [certificate, reason] of Object.entries(CERTIFICATES) as [CertificateKind, string][]) {
-  test(`DUO_CONN_ERROR: a certificate that is ${certificate}, unless nobody looks`, async (t) => {
+  test(`DUO_CONN_ERROR: a certificate that is ${certificate}, unless verification is off`, async (t) => {
     const { duo } = await opened(t, {}, { certificate });
     const flags = DuoFlag.Auto | DuoFlag.Sync;
     const result = await duo.login('amy', { flags });
@@ -219,7 +219,7 @@ test('DUO_CLIENT_ERROR: a wrong key', async (t) => {
   t.is(brief(await duo.login('alice')), 'DUO_CLIENT_ERROR preauth: Invalid ikey or skey');
 });
 
-test('DUO_CLIENT_ERROR: a factor that Duo does not take', async (t) => {
+test('DUO_CLIENT_ERROR: an unknown factor', async (t) => {
   const { duo } = await opened(t);
   duo.setConversation({ prompt: () => 'push7' });
   t.is(brief(await duo.login('alice')), 'DUO_CLIENT_ERROR auth: 40002: Invalid request parameters (prompt)');
@@ -239,7 +239,7 @@ for (const [message, fault] of Object.entries(SERVER)) {
   });
 }
 
-test('DUO_LIB_ERROR: this process is out of descriptors', async (t) => {
+test('DUO_LIB_ERROR: this process has no free descriptors', async (t) => {
   const { simulator } = await opened(t);
   const { ikey, skey } = EXAMPLE_APPLICATION;
   const options = { ikey, skey, host: `127.0.0.1:${simulator.port}`, cafile: caFile(t, simulator) };
@@ -278,7 +278,7 @@ for (const [message, call] of Object.entries(WRONG_CALLS)) {
   });
 }
 
-test('DUO_CLIENT_ERROR: no prompt, and not automatic', async (t) => {
+test('DUO_CLIENT_ERROR: no prompt function, and not automatic', async (t) => {
   const { duo } = await opened(t);
   duo.setConversation({ status: () => {} });
   t.is(
@@ -287,7 +287,7 @@ test('DUO_CLIENT_ERROR: no prompt, and not automatic', async (t) => {
   );
 });
 
-test('DuoFlag.Auto needs no prompt, and no status either', async (t) => {
+test('DuoFlag.Auto needs no prompt and no status function', async (t) => {
   const { duo, simulator } = await opened(t);
   duo.setConversation({});
   t.is((await duo.login('amy', { flags: DuoFlag.Auto })).code, 'DUO_OK');
@@ -304,19 +304,19 @@ test('DuoFlag.Sync: one call, one message', async (t) => {
   t.is(simulator.service.calls.at(-1)?.form['async'], '0');
 });
 
-test('without clientIp it is this host that logs in', async (t) => {
+test('without clientIp the address of this host is sent', async (t) => {
   const { duo, simulator } = await opened(t);
   t.is((await duo.login('bob')).code, 'DUO_OK');
   t.is(simulator.service.calls.find(({ call }) => call === 'preauth')?.form['ipaddr'], await localAddress());
 });
 
-test('with an empty clientIp Duo is told no address', async (t) => {
+test('with an empty clientIp no address is sent', async (t) => {
   const { duo, simulator } = await opened(t);
   t.is((await duo.login('bob', { clientIp: '' })).code, 'DUO_OK');
   t.false('ipaddr' in (simulator.service.calls.find(({ call }) => call === 'preauth')?.form ?? {}));
 });
 
-test('the code of a verified push is shown', async (t) => {
+test('the code of a Verified Push is shown', async (t) => {
   const { duo, simulator } = await opened(t, { verifiedPush: true });
   duo.setConversation({
     prompt: () => '1',
@@ -329,7 +329,7 @@ test('the code of a verified push is shown', async (t) => {
   t.is((await duo.login('vera')).code, 'DUO_OK');
 });
 
-test('messages are shown one after the other, before the next prompt and before the end', async (t) => {
+test('messages are shown in order, before the next prompt and before the end', async (t) => {
   const { duo } = await opened(t);
   const order: string[] = [];
   duo.setConversation({
@@ -356,7 +356,7 @@ async function call(simulator: Simulator, name: string): Promise<void> {
   }
 }
 
-test('an aborted signal ends a login at once: before it, while Duo is away, while the user thinks, while the phone rings', async (t) => {
+test('an abort ends a login at once: before it starts, while it connects, prompts or waits for the phone', async (t) => {
   const { duo, simulator } = await opened(t);
   const reason = new Error('changed my mind');
   await t.throwsAsync(duo.login('alice', { signal: AbortSignal.abort(reason) }), { is: reason });
@@ -399,7 +399,7 @@ test('an aborted signal ends a login at once: before it, while Duo is away, whil
   await during(shown, DuoFlag.Auto);
 });
 
-test('an abort without a reason is an AbortError, and a signal outlives its logins without listeners', async (t) => {
+test('an abort without a reason is an AbortError, and no listener stays on the signal', async (t) => {
   const { duo } = await opened(t);
   duo.setConversation({ prompt: () => new Promise(() => {}) });
   const abort = new AbortController();
@@ -408,7 +408,7 @@ test('an abort without a reason is an AbortError, and a signal outlives its logi
   await t.throwsAsync(login, { name: 'AbortError' });
 });
 
-test('closing ends the logins in progress, and every use afterwards', async (t) => {
+test('closing a handle ends its logins, and later calls fail', async (t) => {
   const { duo, simulator } = await opened(t);
   duo.setConversation({});
   const logins = [duo.login('alice', { flags: DuoFlag.Auto }), duo.login('amy2', { flags: DuoFlag.Auto })];
@@ -425,7 +425,7 @@ test('closing ends the logins in progress, and every use afterwards', async (t) 
   t.throws(() => duo.setConversation({}), { instanceOf: DuoClosedError });
 });
 
-test('several handles, and several logins of one, at a time', async (t) => {
+test('several handles, and several logins of one handle, work concurrently', async (t) => {
   const users = Object.fromEntries(
     Array.from({ length: 8 }, (_, i) => [`u${i}`, { passcodes: [`30000${i}`] }]),
   );
@@ -446,7 +446,7 @@ test('several handles, and several logins of one, at a time', async (t) => {
   t.is(simulator.service.transactions.size, 8);
 });
 
-test('setHost leads the next login elsewhere', async (t) => {
+test('setHost applies to the next login', async (t) => {
   const { duo, simulator } = await opened(t, { host: 'nowhere.invalid' });
   t.is(
     (await duo.login('bob')).message,
@@ -470,7 +470,7 @@ const UNUSABLE: Readonly<Record<string, Partial<DuoOptions>>> = {
 };
 
 for (const [what, options] of Object.entries(UNUSABLE)) {
-  test(`no handle: ${what}`, async (t) => {
+  test(`an invalid handle: ${what}`, async (t) => {
     const good = { ikey: 'DI', skey: 'secret', host: 'localhost' };
     const error = await t.throwsAsync(Duo.open({ ...good, ...options }), { instanceOf: DuoHandleError });
     t.true(error?.message.endsWith(what), error?.message);
@@ -478,7 +478,7 @@ for (const [what, options] of Object.entries(UNUSABLE)) {
   });
 }
 
-test('nothing shows the secret key', async (t) => {
+test('the secret key is never shown', async (t) => {
   const { duo } = await opened(t, { skey: 'correct-horse-battery' });
   const result = await duo.login('alice');
   for (const shown of [inspect(duo, { showHidden: true, depth: 9 }), JSON.stringify(duo), inspect(result)]) {

@@ -73,7 +73,7 @@ test.before('packs the library and installs it in an empty project', async () =>
 
 test.after.always(() => rmSync(project, { recursive: true, force: true }));
 
-test('the package is the library, its types, its notices, and nothing that comes along', (t) => {
+test('the package contains the library, its types and its notices, and nothing else', (t) => {
   t.deepEqual(readdirSync(join(project, 'node_modules')).sort(), ['.package-lock.json', 'pam-duo-ts']);
   const files = globSync('**', { cwd: join(project, 'node_modules/pam-duo-ts'), withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -92,7 +92,7 @@ test('the package is the library, its types, its notices, and nothing that comes
   ]);
 });
 
-test('nothing of the engine, the simulator or this place is in it, and its exports are what they are', async (t) => {
+test('the package contains no engine, simulator or build path, and exports the documented names', async (t) => {
   const code = readFileSync(join(project, 'node_modules/pam-duo-ts/dist/index.js'), 'utf8');
   t.notRegex(code, /src\/(?:bridge|cli|simulator|config)\//);
   const login = new Set(code.match(/src\/login\/[^\s]+/g));
@@ -156,7 +156,7 @@ export function errorOf(result: DuoResult): DuoError | undefined {
 }
 `;
 
-test.serial('the guide has examples, and they compile in the strictest way', async (t) => {
+test.serial('the examples of the guide compile with the strictest options', async (t) => {
   t.deepEqual(
     examples().map(({ name }) => name),
     ['terminal', 'conversation', 'automatic', 'results'],
@@ -221,7 +221,7 @@ const SAYS =
   "DUO_CONN_ERROR Couldn't connect to localhost: Certificate name validation failed\n" +
   'AbortError 20 false\nError ERR_DUO_CLOSED true\n';
 
-test('a wrong certificate, a signal and a closed handle end logins, and the program with them', async (t) => {
+test('a bad certificate, an abort and a closed handle end logins and the program', async (t) => {
   writeFileSync(join(project, 'otherwise.js'), OTHERWISE);
   const options = { certificate: 'wrong-name' } as const;
   t.is(await runProgram(t, process.execPath, 'otherwise.js', '', options), SAYS);
@@ -229,7 +229,7 @@ test('a wrong certificate, a signal and a closed handle end logins, and the prog
   else t.is(await runProgram(t, old, 'otherwise.js', '', options), SAYS);
 });
 
-test('at the end of standard input the login is over', async (t) => {
+test('the login ends with standard input', async (t) => {
   t.regex(
     await runProgram(t, process.execPath, 'js/terminal.js', ''),
     /Passcode or option \(1-3\): \n?No: Error gathering user response\n$/,

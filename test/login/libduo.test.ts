@@ -193,7 +193,7 @@ for (const [name, scene] of Object.entries(scenes)) {
   });
 }
 
-test.serial('Duo is told what the program said', async (t) => {
+test.serial('Duo gets what the program passed', async (t) => {
   const simulator = await simulatorFor(t);
   const clientIp = '198.51.100.7';
   const { status } = await inC(simulator, { user: 'amy', auto: true, command: 'rm -r /', clientIp });
@@ -286,7 +286,7 @@ const lettingIn: DuoApi = {
 };
 
 for (const host of ['', ':443', 'a b', 'host:0', 'host:70000', 'https://host']) {
-  test(`no API host: '${host}'`, async (t) => {
+  test(`an invalid API host: '${host}'`, async (t) => {
     const { verdict, opened } = await engine({ application: { ...application, host } }, unused);
     t.is(verdict.code, DuoCode.clientError);
     t.is(verdict.outcome, Outcome.serviceError);
@@ -295,13 +295,13 @@ for (const host of ['', ':443', 'a b', 'host:0', 'host:70000', 'https://host']) 
   });
 }
 
-test('no application', async (t) => {
+test('an unnamed program', async (t) => {
   const { application: _, ...bare } = facts;
   const login = libduoLogin({ openDuo: unused, localAddress: unused });
   t.is((await login(bare, contextFor())).code, DuoCode.libError);
 });
 
-test('what the program says reaches the client', async (t) => {
+test("the program's settings reach the client", async (t) => {
   const { ca: authorities } = await simulatorFor(t);
   const { opened } = await engine(
     {
@@ -336,7 +336,7 @@ for (const [name, rhost, ipaddr] of [
   });
 }
 
-test('authorities that are none, and a proxy that is none', async (t) => {
+test('invalid authorities and an invalid proxy', async (t) => {
   const begin = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
   const bad = await engine({ application: { ...application, authorities: begin } }, really);
   t.is(bad.verdict.code, DuoCode.libError);
@@ -348,7 +348,7 @@ test('authorities that are none, and a proxy that is none', async (t) => {
   t.notRegex(proxy.verdict.error, /password/);
 });
 
-test('no verification needs no authorities, and trusts anybody', async (t) => {
+test('without verification any certificate is accepted, and authorities are optional', async (t) => {
   const simulator = await simulatorFor(t);
   const host = `${simulator.host}:${simulator.port}`;
   const login = async (verify: boolean) =>
@@ -364,7 +364,7 @@ for (const [stage, code] of [
   ['preauth', DuoCode.libError],
   ['auth', DuoCode.fail],
 ] as const) {
-  test(`time that is over at ${stage} is not Duo's absence`, async (t) => {
+  test(`a timeout at ${stage} is not an unreachable Duo`, async (t) => {
     const late = new AbortController();
     const over = async (): Promise<never> => {
       late.abort(new DeadlineError('late'));
@@ -386,7 +386,7 @@ for (const [stage, code] of [
   });
 }
 
-test('time that was over before Duo was asked is not its absence', async (t) => {
+test('a timeout before the first request is not an unreachable Duo', async (t) => {
   const late = new AbortController();
   const login = libduoLogin({
     openDuo: async () => ({ ...lettingIn, ping: async (signal) => signal.throwIfAborted() }),

@@ -86,7 +86,7 @@ test('a passcode', async (t) => {
   t.deepEqual(log, ["6 Successful Duo login for 'alice' from 192.0.2.7"]);
 });
 
-test('a factor given beforehand is the first try, and only that', async (t) => {
+test('a factor given in advance is the first try only', async (t) => {
   const facts = { envFactor: new Secret('999999') };
   const { verdict, shown, log } = await tell(t, {
     config: 'accept_env_factor=yes',
@@ -103,19 +103,19 @@ test('a factor given beforehand is the first try, and only that', async (t) => {
   t.is(log[0], "4 Failed Duo login for 'alice': Incorrect passcode. Please try again.");
 });
 
-test('a factor given beforehand comes before autopush', async (t) => {
+test('a factor given in advance precedes autopush', async (t) => {
   const facts = { envFactor: new Secret('123456') };
   const { shown } = await tell(t, { config: 'accept_env_factor=yes\nautopush=yes', facts });
   t.is(shown[0], 'Reading $DUO_PASSCODE...');
 });
 
-test('a factor given beforehand that the configuration does not want is not used', async (t) => {
+test('a factor given in advance is ignored unless configured', async (t) => {
   const { shown, simulator } = await tell(t, { facts: { envFactor: new Secret('123456') } });
   t.deepEqual(shown, [ASKS]);
   t.false(simulator.service.calls.some(({ call }) => call === 'auth'));
 });
 
-test('a failed autopush falls back to the menu while prompts last', async (t) => {
+test('after a failed autopush the menu is shown, up to the number of prompts', async (t) => {
   const wrong = { config: 'autopush=yes', facts: { duoUser: 'dan' } };
   const { verdict, shown, log } = await tell(t, { ...wrong, answers: ['000000', '000000'] });
   t.is(verdict.outcome, Outcome.maxTries);
@@ -126,7 +126,7 @@ test('a failed autopush falls back to the menu while prompts last', async (t) =>
   t.is((await tell(t, { ...wrong, config: 'autopush=yes\nprompts=1' })).verdict.outcome, Outcome.maxTries);
 });
 
-test('where nobody can be asked: one push, and nothing is shown', async (t) => {
+test('without a terminal: one push, and no output', async (t) => {
   for (const [duoUser, outcome] of [
     ['ally', Outcome.pass],
     ['dan', Outcome.maxTries],
@@ -140,7 +140,7 @@ test('where nobody can be asked: one push, and nothing is shown', async (t) => {
   }
 });
 
-test('a Duo user that the host chose comes before GECOS, and the log says nothing of that', async (t) => {
+test('a Duo user given by -f precedes GECOS', async (t) => {
   const send = { config: 'gecos_username_pos=1\nautopush=yes' };
   const chosen = await tell(t, { ...send, facts: { duoUser: 'ally' } });
   t.deepEqual(chosen.log, ["6 Successful Duo login for 'ally' (account 'alice')"]);
@@ -149,12 +149,12 @@ test('a Duo user that the host chose comes before GECOS, and the log says nothin
   t.is(derived.log.length, 2);
 });
 
-test('groups are the account’s, whatever the Duo user', async (t) => {
+test('groups are the account’s, with any Duo user', async (t) => {
   const { verdict } = await tell(t, { config: 'groups=*,!staff', facts: { duoUser: 'dan' } });
   t.is(verdict.outcome, Outcome.pass);
 });
 
-test('the message of the day is for those who get in', async (t) => {
+test('only an allowed login shows the message of the day', async (t) => {
   const config = 'motd=yes\nautopush=yes';
   t.true((await tell(t, { config, facts: { duoUser: 'ally' } })).verdict.motd);
   t.is(
@@ -163,7 +163,7 @@ test('the message of the day is for those who get in', async (t) => {
   );
 });
 
-test('what is wrong with a configuration is plain on standard error', async (t) => {
+test('configuration errors appear on standard error', async (t) => {
   const { verdict, log } = await tell(t, { config: 'prompts 2' });
   t.is(verdict.outcome, Outcome.serviceError);
   t.is(log[0], 'stderr Parse error in /x.conf, line 6');

@@ -22,7 +22,7 @@ function titleOf({ failmode, kind, again, menu, event }: Story): string {
 }
 
 for (const kind of KINDS) {
-  test(`every login ends as it must: ${kind.title}`, async (t) => {
+  test(`every login has its documented end: ${kind.title}`, async (t) => {
     const stories = STORIES.filter((story) => story.kind === kind);
     t.true(stories.length > 50);
     for (const story of stories) {
@@ -38,7 +38,7 @@ for (const kind of KINDS) {
   });
 }
 
-test('a push that nobody answers until the time is over lets nobody in where nobody is told of it', async (t) => {
+test('a push that nobody answers in time denies', async (t) => {
   for (const kind of KINDS.filter(({ talks }) => !talks)) {
     const event = { at: 'auth', what: 'no answer in time' } as const;
     const { end } = await tell({ kind, event, failmode: 'safe', again: false, menu: 'a menu' });
@@ -47,12 +47,12 @@ test('a push that nobody answers until the time is over lets nobody in where nob
 });
 
 for (const early of EARLY) {
-  test(`a login that ends before Duo is asked: ${early.what}`, async (t) => {
+  test(`a login that ends before the first request: ${early.what}`, async (t) => {
     t.is(await tellEarly(early), early.must);
   });
 }
 
-test('docs/outcomes.md is what was walked (WRITE_OUTCOMES=1 writes it again)', async (t) => {
+test('docs/outcomes.md is up to date (WRITE_OUTCOMES=1 writes it)', async (t) => {
   const walked: Walked[] = [];
   for (const story of STORIES) walked.push({ story, end: (await tell(story)).end });
   const page = outcomesPage(walked);

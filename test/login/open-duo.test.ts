@@ -35,7 +35,7 @@ async function serviceWith(t: ExecutionContext, versions: TlsOptions) {
 /** The first call of a private engine's login. */
 const ask = (duo: DuoApi) => duo.preauth({ username: 'bob', failmode: 'open', verifiedPush: false }, never);
 
-test('min_tls = 1.3 refuses a server that speaks TLS 1.2 alone, and min_tls = 1.2 does not', async (t) => {
+test('min_tls = 1.3 refuses a server with TLS 1.2 only, and min_tls = 1.2 accepts it', async (t) => {
   const old = await serviceWith(t, { maxVersion: 'TLSv1.2' });
   await t.throwsAsync(ask(await old.open('cafile = CA\nmin_tls = 1.3')), {
     code: 'ERR_DUO_CONNECTION',
@@ -47,7 +47,7 @@ test('min_tls = 1.3 refuses a server that speaks TLS 1.2 alone, and min_tls = 1.
   await ask(await modern.open('cafile = CA\nmin_tls = 1.3'));
 });
 
-test('TLS 1.1 is never spoken', async (t) => {
+test('TLS 1.1 is always refused', async (t) => {
   const ancient = await serviceWith(t, {
     minVersion: 'TLSv1',
     maxVersion: 'TLSv1.1',
@@ -58,7 +58,7 @@ test('TLS 1.1 is never spoken', async (t) => {
   }
 });
 
-test('Duo is told whether its authorities are the ones that are trusted', async (t) => {
+test("the User-Agent says whether the authorities are Duo's own", async (t) => {
   for (const [lines, pinning] of [
     ['noverify = yes', 'enabled'],
     ['cafile = CA', 'enabled'],
@@ -78,7 +78,7 @@ for (const [program, name] of [
   ['pam', 'pam_duo_ts'],
   ['login_duo', 'login_duo_ts'],
 ] as const) {
-  test(`${program} says who it is, and what its configuration says is what is done`, async (t) => {
+  test(`${program} has its own User-Agent and uses its configuration`, async (t) => {
     const directory = mkdtempSync(join(tmpdir(), 'pam-duo-ts-open-'));
     t.teardown(() => rmSync(directory, { recursive: true }));
     const simulator = await simulatorFor(t);

@@ -96,7 +96,7 @@ test('a passcode', async (t) => {
   t.true(story.closed);
 });
 
-test('a push, step by step, where the host shows steps', async (t) => {
+test('a push, with each state shown where the host can show it', async (t) => {
   const { verdict } = await tell(t, { facts: { service: 'login' } }, [
     ...asking,
     reply('1'),
@@ -111,7 +111,7 @@ test('a push, step by step, where the host shows steps', async (t) => {
   t.is(verdict.outcome, Outcome.pass);
 });
 
-test('three wrong passcodes are too many, and each is logged', async (t) => {
+test('three wrong passcodes are denied, and each is logged', async (t) => {
   const { verdict, log, story } = await tell(t, {}, [...wrong, ...wrong, ...wrong]);
   t.deepEqual(verdict, {
     outcome: Outcome.maxTries,
@@ -122,15 +122,15 @@ test('three wrong passcodes are too many, and each is logged', async (t) => {
   t.true(story.closed);
 });
 
-test('the right passcode after a wrong one', async (t) => {
+test('a wrong passcode, then the right one', async (t) => {
   t.is((await tell(t, {}, [...wrong, ...right])).verdict.outcome, Outcome.pass);
 });
 
-test('prompts = 1 is one try', async (t) => {
+test('prompts = 1 allows one try', async (t) => {
   t.is((await tell(t, { config: 'prompts = 1' }, wrong)).verdict.outcome, Outcome.maxTries);
 });
 
-test('nothing entered is a try, and nobody at Duo is asked', async (t) => {
+test('an empty answer is a try without a request', async (t) => {
   const { verdict } = await tell(t, { config: 'prompts = 1' }, [...asking, reply('  ')]);
   t.is(verdict.outcome, Outcome.maxTries);
 });
@@ -153,7 +153,7 @@ for (const [name, answer] of [
   });
 }
 
-test('Duo lets a user in without a factor', async (t) => {
+test('Duo allows a user without a factor', async (t) => {
   const { verdict, log } = await tell(t, {}, [
     ping(),
     preauth({ result: 'allow', message: 'Skipped.' }),
@@ -177,7 +177,7 @@ test('Duo denies a user', async (t) => {
   t.deepEqual(log, ["[4] Aborted Duo login for 'alice': Your account is disabled."]);
 });
 
-test('a user who must enrol is shown where, and does not get in', async (t) => {
+test('a user who must enrol sees the link and is denied', async (t) => {
   const scene: Scene = { facts: { service: 'login' }, config: 'failmode = safe' };
   const { verdict, log } = await tell(t, scene, [
     ping(),
@@ -225,7 +225,7 @@ for (const [error, safe, secure, code] of failures) {
 }
 
 for (const [error] of failures) {
-  test(`after a wrong passcode ${error.code} lets nobody in`, async (t) => {
+  test(`after a wrong passcode ${error.code} denies`, async (t) => {
     const { verdict } = await tell(t, { config: 'failmode = safe' }, [...wrong, ping(error)]);
     t.not(verdict.outcome, Outcome.pass);
   });
@@ -240,7 +240,7 @@ const late: readonly [string, string, readonly Step[]][] = [
 ];
 for (const failmode of ['safe', 'secure']) {
   for (const [when, step, story] of late) {
-    test(`failmode ${failmode}, and the time is over ${when}: a denial that names the step`, async (t) => {
+    test(`failmode ${failmode}, a timeout ${when}: a denial that names the step`, async (t) => {
       const { verdict, log, story: told } = await tell(t, { config: `failmode = ${failmode}` }, story);
       t.like(verdict, { outcome: Outcome.serviceError, code: DuoCode.libError });
       t.is(verdict.error, `the time for this login is over (while waiting for ${step})`);
@@ -250,7 +250,7 @@ for (const failmode of ['safe', 'secure']) {
   }
 }
 
-test('a push that nobody answers is not the absence of Duo, though a silent host shows nothing', async (t) => {
+test('an unanswered push is not an unreachable Duo, even in a silent host', async (t) => {
   const { verdict } = await tell(t, { facts: { silent: true }, config: 'failmode = safe' }, [
     ping(),
     preauth(MENU),
@@ -266,7 +266,7 @@ const LOCAL_CALLERS: Readonly<Record<string, Partial<Facts>>> = {
   'a login uid of a user': { loginUid: 1000 },
 };
 for (const [name, facts] of Object.entries(LOCAL_CALLERS)) {
-  test(`a private engine of a local caller finds nothing absent: ${name}`, async (t) => {
+  test(`a private engine of a local caller never finds Duo unreachable: ${name}`, async (t) => {
     const scene: Scene = { facts, config: 'failmode = safe', engine: 'private' };
     const hint =
       'failmode=safe does not hold for local callers without the resident engine (systemctl enable --now duo-ts.socket)';
@@ -283,7 +283,7 @@ for (const [name, facts] of Object.entries(LOCAL_CALLERS)) {
     t.is(resident.verdict.outcome, Outcome.pass, 'a resident engine is not in the caller’s power');
   });
 
-  test(`a local caller gets in with a factor, or by Duo's word: ${name}`, async (t) => {
+  test(`a local caller passes with a factor or by Duo's decision: ${name}`, async (t) => {
     t.is((await tell(t, { facts }, right)).verdict.outcome, Outcome.pass);
     const allowed: Step[] = [ping(), preauth({ result: 'allow', message: '' })];
     t.is((await tell(t, { facts }, allowed)).verdict.outcome, Outcome.pass);
@@ -295,7 +295,7 @@ for (const facts of [
   { callerUid: 0, ruser: 'root', loginUid: 0 },
   { callerUid: 0, ruser: '', loginUid: NO_LOGIN_UID },
 ]) {
-  test(`root's own calls keep failmode safe with a private engine: ${JSON.stringify(facts)}`, async (t) => {
+  test(`root's own calls may pass by failmode safe with a private engine: ${JSON.stringify(facts)}`, async (t) => {
     const scene: Scene = { facts, config: 'failmode = safe', engine: 'private' };
     t.is((await tell(t, scene, [ping(AWAY)])).verdict.outcome, Outcome.pass);
   });
@@ -306,7 +306,7 @@ for (const [when, story] of [
   ['at the prompt', [...asking, reply(new Gone(new CancelledError('x')))]],
   ['at auth', [...asking, reply('1'), auth(new Gone(new CancelledError('x')))]],
 ] as const) {
-  test(`a login that is taken back ${when} has no verdict, and no connection stays`, async (t) => {
+  test(`a login aborted ${when} has no verdict and leaves no connection`, async (t) => {
     const told = new Story(story);
     const login = pamLogin({
       openDuo: async () => told.duo,
@@ -319,7 +319,7 @@ for (const [when, story] of [
   });
 }
 
-test('a defect of ours is nobody’s login', async (t) => {
+test('a programming error denies', async (t) => {
   const told = new Story([ping(), preauth(new TypeError('x'))]);
   const login = pamLogin({
     openDuo: async () => told.duo,
@@ -332,7 +332,7 @@ test('a defect of ours is nobody’s login', async (t) => {
 
 for (const mute of [{ silent: true }, { noConversation: true }] as const) {
   const name = Object.keys(mute)[0] ?? '';
-  test(`${name}: one try with the default factor, and not a word`, async (t) => {
+  test(`${name}: one try with the default factor, and no output`, async (t) => {
     const { verdict } = await tell(t, { facts: { service: 'login', ...mute } }, [
       ping(),
       preauth(MENU),
@@ -341,13 +341,13 @@ for (const mute of [{ silent: true }, { noConversation: true }] as const) {
     t.is(verdict.outcome, Outcome.maxTries);
   });
 
-  test(`${name}: without a default factor nobody gets in`, async (t) => {
+  test(`${name}: denied without a default factor`, async (t) => {
     const { defaultFactor: _, ...menu } = MENU;
     const { verdict } = await tell(t, { facts: mute }, [ping(), preauth(menu)]);
     t.is(verdict.outcome, Outcome.aborted);
   });
 
-  test(`${name}: no verified push, since nobody would see its code`, async (t) => {
+  test(`${name}: no Verified Push, since its code could not be shown`, async (t) => {
     await tell(t, { facts: mute, config: 'verified_push = yes' }, [
       ping(),
       preauth(MENU, { verifiedPush: false }),
@@ -356,11 +356,11 @@ for (const mute of [{ silent: true }, { noConversation: true }] as const) {
   });
 }
 
-test('sudo says silent and is asked all the same', async (t) => {
+test('sudo with PAM_SILENT still prompts', async (t) => {
   await tell(t, { facts: { service: 'sudo', silent: true } }, [...asking, noReply()]);
 });
 
-test('autopush asks nothing', async (t) => {
+test('autopush shows no prompt', async (t) => {
   await tell(t, { config: 'autopush = yes' }, [
     ping(),
     preauth(MENU),
@@ -385,7 +385,7 @@ test('stat=FAIL with HTTP 200 is a failed try, and the user may try again', asyn
   t.is(again.verdict.outcome, Outcome.maxTries);
 });
 
-test('hold_back names an application for which the code of a Verified Push is put into a prompt', async (t) => {
+test('hold_back names a service where the code of a Verified Push is shown in a prompt', async (t) => {
   const scene: Scene = {
     facts: { service: 'web-login' },
     config: 'verified_push = yes\nhold_back = web-login',
@@ -406,7 +406,7 @@ test('hold_back names an application for which the code of a Verified Push is pu
   t.is(verdict.outcome, Outcome.pass);
 });
 
-test('Duo hears who, from where, for what, and what becomes of its absence', async (t) => {
+test('Duo gets the user, the origin, the command and the failmode', async (t) => {
   const scene: Scene = {
     facts: { service: 'sudo', rhost: '2001:db8::1', command: '/bin/ls' },
     config: 'pushinfo = yes\nfailmode = secure\nverified_push = yes',
@@ -436,7 +436,7 @@ test('Duo hears who, from where, for what, and what becomes of its absence', asy
   ]);
 });
 
-test('su to root asks the caller', async (t) => {
+test('su to root authenticates the caller', async (t) => {
   const facts = { service: 'su', user: 'root', account: ROOT, caller: ALICE, callerUid: ALICE.uid };
   const { log } = await tell(t, { facts }, [
     ping(),
@@ -447,7 +447,7 @@ test('su to root asks the caller', async (t) => {
   t.regex(log[0] ?? '', /for 'alice'/);
 });
 
-test('the log names the Duo user from the GECOS field, with the account beside it', async (t) => {
+test('the log names the Duo user from the GECOS field, then the account', async (t) => {
   const scene: Scene = {
     facts: { account: { ...ALICE, gecos: 'alice.duo,x' }, rhost: '192.0.2.7' },
     config: 'send_gecos = yes\ngecos_username_pos = 1\nprompts = 1',
@@ -465,7 +465,7 @@ test('the log names the Duo user from the GECOS field, with the account beside i
   );
 });
 
-test('groups that need no factor: Duo is not asked', async (t) => {
+test('users outside the groups pass without a request to Duo', async (t) => {
   const { verdict, log } = await tell(
     t,
     { config: 'groups = wheel', openDuo: () => t.fail('Duo was opened') },
@@ -475,7 +475,7 @@ test('groups that need no factor: Duo is not asked', async (t) => {
   t.deepEqual(log, ["[6] User alice bypassed Duo 2FA due to user's UNIX group"]);
 });
 
-test('groups that nobody could read let nobody in', async (t) => {
+test('groups that cannot be read deny', async (t) => {
   const groups = { error: 'Connection refused' };
   const scene: Scene = { groups, config: 'groups = wheel\nfailmode = safe', openDuo: () => t.fail() };
   const { verdict, log } = await tell(t, scene, []);
@@ -483,12 +483,12 @@ test('groups that nobody could read let nobody in', async (t) => {
   t.deepEqual(log, ["[3] Couldn't get groups for 'alice': Connection refused"]);
 });
 
-test('without groups in the configuration nobody looks them up', async (t) => {
+test('without groups in the configuration none are looked up', async (t) => {
   const { story } = await tell(t, {}, right);
   t.deepEqual(story.groupsOf, ['nobody']);
 });
 
-test('of su to root, the groups of the caller count', async (t) => {
+test('su to root uses the groups of the caller', async (t) => {
   const facts = { service: 'su', account: ROOT, caller: ALICE };
   const { story } = await tell(t, { facts, config: 'groups = wheel', openDuo: () => t.fail() }, []);
   t.deepEqual(story.groupsOf, ['caller']);
@@ -507,7 +507,7 @@ for (const [service, facts, denied] of [
   });
 }
 
-test('groups that are all negated ask nobody, and that is said', async (t) => {
+test('groups with negations alone exempt everyone, and a notice says so', async (t) => {
   const { verdict, log } = await tell(t, { config: 'groups = !staff', openDuo: () => t.fail() }, []);
   t.is(verdict.outcome, Outcome.pass);
   t.regex(log[0] ?? '', /^\[4\] All configured groups are negated/);
@@ -521,7 +521,7 @@ test('a user without a passwd entry', async (t) => {
   t.regex(story.log[0] ?? '', /^\[3\] Error in Duo login for 'alice'/);
 });
 
-test('a host that brings no configuration lets nobody in', async (t) => {
+test('a host that sends no configuration is denied', async (t) => {
   const story = new Story([]);
   const { config: _, ...facts } = factsOf();
   const login = pamLogin({ openDuo: notOpened, localAddress: async () => '', engine: 'private' });
@@ -529,14 +529,14 @@ test('a host that brings no configuration lets nobody in', async (t) => {
   t.regex(story.log[0] ?? '', /^\[3\] Error in Duo login for 'alice'/);
 });
 
-test('a name that only login_duo may choose is not heard', async (t) => {
+test('a Duo user name that only login_duo may send is ignored', async (t) => {
   await tell(t, { facts: { duoUser: 'mallory' } }, [
     ping(),
     preauth({ result: 'allow', message: '' }, { username: 'alice' }),
   ]);
 });
 
-test('a factor that only login_duo may bring is not used', async (t) => {
+test('a factor that only login_duo may send is ignored', async (t) => {
   const facts = { envFactor: new Secret('push1') };
   await tell(t, { facts, config: 'accept_env_factor = yes' }, [...asking, noReply()]);
 });
@@ -547,14 +547,14 @@ for (const [name, text, outcome] of [
   ['secure, said behind the mistake', 'nonsense\nfailmode = secure', Outcome.serviceError],
   ['neither', 'failmode = sfae', Outcome.serviceError],
 ] as const) {
-  test(`a configuration that can't be used, failmode ${name}`, async (t) => {
+  test(`an invalid configuration, failmode ${name}`, async (t) => {
     const { verdict, log } = await tell(t, { config: text, openDuo: () => t.fail('Duo was opened') }, []);
     t.like(verdict, { outcome, code: DuoCode.clientError });
     t.true(log.some((line) => line.startsWith('[3] Parse error in /etc/duo/pam_duo.conf, line ')));
   });
 }
 
-test('an application that cannot be opened lets nobody in', async (t) => {
+test('a Duo application that cannot be used denies', async (t) => {
   const openDuo = () => {
     throw new DuoHandleError("Couldn't open Duo API handle: cafile /x holds no usable certificates");
   };
@@ -563,19 +563,19 @@ test('an application that cannot be opened lets nobody in', async (t) => {
   t.regex(log[0] ?? '', /^\[3\] .*Couldn't open Duo API handle.*: .*cafile/);
 });
 
-test('noverify is warned of at each login', async (t) => {
+test('noverify is logged as a warning at each login', async (t) => {
   const { log } = await tell(t, { config: 'noverify = yes' }, right);
   t.regex(log[0] ?? '', /^\[4\] TLS certificate verification is disabled/);
 });
 
-test('an option that is not known is warned of at each login, and Duo is asked', async (t) => {
+test('an unknown option is logged as a warning at each login, and Duo is asked', async (t) => {
   const { verdict, log } = await tell(t, { config: 'nosuch = 1' }, right);
   t.is(verdict.outcome, Outcome.pass);
   t.is(log[0], "[4] Unknown option 'nosuch' in /etc/duo/pam_duo.conf, line 5; it is ignored");
 });
 
 for (const failmode of ['safe', 'secure']) {
-  test(`a configuration that denies does, with failmode = ${failmode}`, async (t) => {
+  test(`a configuration that must deny does so with failmode = ${failmode}`, async (t) => {
     for (const config of ['cafile =', 'cafile = ca.pem', 'host =\nikey =\nskey =']) {
       const scene = { config: `${config}\nfailmode = ${failmode}`, openDuo: () => t.fail('Duo was opened') };
       const { verdict, log } = await tell(t, scene, []);
@@ -588,7 +588,7 @@ for (const failmode of ['safe', 'secure']) {
   });
 }
 
-test('an address that takes a name’s place is warned of', async (t) => {
+test('fallback_local_ip is logged where the address is replaced', async (t) => {
   const scene: Scene = {
     facts: { rhost: 'client.test' },
     config: 'fallback_local_ip = yes',
@@ -602,14 +602,14 @@ test('an address that takes a name’s place is warned of', async (t) => {
   t.is(log[1], "[4] Skipped Duo login for 'alice' from 192.0.2.1");
 });
 
-test('waiting for Duo is told to the user, and to nobody in a silent host', async (t) => {
+test('a wait for Duo is shown to the user, except in a silent host', async (t) => {
   const openDuo = (_config: Config, notify: (text: string) => void) => notify('Waiting');
   const denied: Step[] = [ping(), preauth({ result: 'deny', message: '' })];
   await tell(t, { openDuo }, [shows('Waiting'), ...denied]);
   await tell(t, { openDuo, facts: { silent: true } }, denied);
 });
 
-test('what stands in a log line can’t begin another', async (t) => {
+test('the content of a log line cannot start another line', async (t) => {
   const { log } = await tell(t, { facts: { rhost: 'evil\n[0] Successful\u001b[2J\u009b' } }, right);
   t.is(log.length, 1);
   t.notRegex(log[0] ?? '', /[\n\u001b\u009b]/);

@@ -313,7 +313,7 @@ for (const [name, scene, expected] of SENTENCES) {
   });
 }
 
-test('what of the settings can’t be used is said, and lets nobody in', async (t) => {
+test('unusable settings are logged, and deny', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'pam-duo-ts-sentences-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
   const empty = join(directory, 'empty.pem');
@@ -477,14 +477,14 @@ for (const [name, scene, shown, sent] of CONVERSATIONS) {
   });
 }
 
-test('no name is no login', async (t) => {
+test('an empty user name is denied', async (t) => {
   const told = await login({ facts: { account: { ...ALICE, name: '' } } });
   t.regex(told.log[0] ?? '', /^\[3\] Error in Duo login for '': need username to authenticate$/);
   t.deepEqual(told.sent, []);
   t.is(told.verdict.outcome, Outcome.serviceError);
 });
 
-test('a wait that Duo asks for is shown, and when it takes all the time there is nobody gets in', async (t) => {
+test('a wait requested by Duo is shown, and denies when it exceeds the time limit', async (t) => {
   const clock = new FakeClock(Date.now());
   const simulator = await simulatorFor(t, { clock, users: { alice: { status: 'allow' } } });
   const limited = { kind: 'status', status: 429, headers: { 'Retry-After': '30' } } as const;
@@ -543,7 +543,7 @@ test('a wait that Duo asks for is shown, and when it takes all the time there is
   ]);
 });
 
-test('time that was over before Duo was asked is no absence of Duo', async (t: ExecutionContext) => {
+test('a timeout before the first request is not an unreachable Duo', async (t: ExecutionContext) => {
   const late = new AbortController();
   const open: LoginTools['openDuo'] = async () => ({
     ping: async (signal) => signal.throwIfAborted(),

@@ -49,7 +49,7 @@ test('it exports the functions of duo.h under one version, and nothing else', (t
   t.deepEqual(versioned.map(([, name]) => name).sort(), FUNCTIONS);
 });
 
-test('it is hardened, has a soname, and brings no more than libc', (t) => {
+test('it is hardened, has a soname, and needs only libc', (t) => {
   const dynamic = output('readelf', ['-dW', '-lW', LIBRARY]);
   t.deepEqual(
     [...dynamic.matchAll(/\(NEEDED\).*\[(.*)\]/g)].map(([, name]) => name),
@@ -62,7 +62,7 @@ test('it is hardened, has a soname, and brings no more than libc', (t) => {
   t.is(readlinkSync(LIBRARY), 'libduo_ts.so.1');
 });
 
-test('duo.h stands by itself, in old C and old C++', (t) => {
+test('duo.h compiles alone, as old C and old C++', (t) => {
   const source = join(directory, 'header.c');
   writeFileSync(source, '#include "duo.h"\n#include "duo.h"\nint main(void) { return DUO_OK; }\n');
   const warnings = ['-Wall', '-Wextra', '-Werror', '-pedantic-errors', '-Inative/libduo', '-fsyntax-only'];
@@ -76,7 +76,7 @@ test('duo.h stands by itself, in old C and old C++', (t) => {
   }
 });
 
-test('the codes are those of duo(3), here and in the engine', (t) => {
+test('the codes equal those of duo(3), here and in the engine', (t) => {
   const codes = [
     ...withoutComments(readFileSync('native/libduo/duo.h', 'utf8')).matchAll(/(DUO_\w+) = (\d)/g),
   ];
@@ -94,7 +94,7 @@ test('the codes are those of duo(3), here and in the engine', (t) => {
   );
 });
 
-test('duo.h and duo(3) know the same functions, parameters, flags and codes', (t) => {
+test('duo.h and duo(3) have the same functions, parameters, flags and codes', (t) => {
   const header = withoutComments(readFileSync('native/libduo/duo.h', 'utf8'));
   const page = readFileSync('man/duo.3', 'utf8');
   const sorted = (found: Iterable<RegExpMatchArray>) =>
@@ -120,7 +120,7 @@ test('duo.h and duo(3) know the same functions, parameters, flags and codes', (t
   }
 });
 
-test('an installed copy is found by pkg-config, and says which engine is missing', async (t) => {
+test('pkg-config finds an installed copy, which names a missing engine', async (t) => {
   const destination = join(directory, 'destination');
   const prefix = '/opt/libduo-test';
   output('flock', ['build/install.lock', process.execPath, 'scripts/install-system.ts', 'install'], {

@@ -169,14 +169,14 @@ static void test_parameters(void) {
     refuse(d, NULL, 0, DUO_CLIENT_ERROR, "need username to authenticate");
     refuse(d, "", 0, DUO_CLIENT_ERROR, "need username to authenticate");
     refuse(d, "alice", 4, DUO_CLIENT_ERROR, "unknown flags: 0x4");
-    refuse(d, "al\xffice", 0, DUO_CLIENT_ERROR, "username is no UTF-8");
+    refuse(d, "al\xffice", 0, DUO_CLIENT_ERROR, "username is not UTF-8");
     refuse(d, "alice", 0, DUO_LIB_ERROR, "the engine can't be started: directory /nowhere: No such file");
     duo_set_conv_funcs(d, NULL, NULL, NULL);
     CHECK(strcmp(duo_geterr(d), "") == 0, "the last call's error stays: %s", duo_geterr(d));
     refuse(d, "alice", DUO_FLAG_SYNC, DUO_CLIENT_ERROR, "nobody can be asked");
     refuse(d, "alice", DUO_FLAG_AUTO, DUO_LIB_ERROR, "the engine can't be started");
     duo_set_host(d, "\xff");
-    refuse(d, "alice", DUO_FLAG_AUTO, DUO_CLIENT_ERROR, "hostname is no UTF-8");
+    refuse(d, "alice", DUO_FLAG_AUTO, DUO_CLIENT_ERROR, "hostname is not UTF-8");
     duo_set_host(d, NULL);
     refuse(d, "alice", DUO_FLAG_AUTO, DUO_CLIENT_ERROR, "duo_set_host");
     duo_set_host(d, "");

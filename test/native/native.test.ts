@@ -70,7 +70,7 @@ for (const [name, args] of Object.entries(PROGRAMS)) {
   });
 }
 
-test.serial('the module exports what PAM looks for, and nothing else', async (t) => {
+test.serial("the module exports PAM's entry points and nothing else", async (t) => {
   t.is(await run('build/test-plain/test/native/exports_test', MODULE), 'good');
   const symbols = spawnSync('nm', ['-D', '--defined-only', MODULE], { encoding: 'utf8' }).stdout;
   const names = symbols
@@ -87,12 +87,12 @@ test.serial('the module exports what PAM looks for, and nothing else', async (t)
   ]);
 });
 
-test.serial('the library shows what duo.h declares to a program that loads it', async (t) => {
+test.serial('a program that loads the library sees the functions of duo.h', async (t) => {
   const library = resolve('build/Release/libduo_ts.so.1');
   t.is(await run('build/test-plain/test/native/libduo_exports_test', library), 'good');
 });
 
-test.serial('the module is hardened, and brings no more than libpam and libc', (t) => {
+test.serial('the module is hardened and needs only libpam and libc', (t) => {
   const dynamic = spawnSync('readelf', ['-dW', '-lW', MODULE], { encoding: 'utf8' }).stdout;
   t.deepEqual(
     [...dynamic.matchAll(/\(NEEDED\).*\[(.*)\]/g)].map(([, name]) => name),
@@ -103,7 +103,7 @@ test.serial('the module is hardened, and brings no more than libpam and libc', (
   t.regex(dynamic, /GNU_STACK.*RW /);
 });
 
-test.serial('the module makes no threads, and leaves nothing for a thread to clean up', (t) => {
+test.serial('the module starts no threads and has no thread-local destructors', (t) => {
   const symbols = spawnSync('nm', ['-D', '--undefined-only', MODULE], { encoding: 'utf8' }).stdout;
   t.regex(symbols, /\bpam_get_user\b/);
   t.notRegex(symbols, /pthread_(?!sigmask|setcancelstate)|thrd_|tss_|thread_atexit|__tls_get_addr/);
@@ -111,7 +111,7 @@ test.serial('the module makes no threads, and leaves nothing for a thread to cle
   t.notRegex(sections, /\.t(?:bss|data)\b/);
 });
 
-test.serial('login_duo is hardened, and brings no more than libc', (t) => {
+test.serial('login_duo is hardened and needs only libc', (t) => {
   const about = spawnSync('readelf', ['-hdWlW', LOGIN_DUO], { encoding: 'utf8' }).stdout;
   t.deepEqual(
     [...about.matchAll(/\(NEEDED\).*\[(.*)\]/g)].map(([, name]) => name),

@@ -54,17 +54,17 @@ for (const [system, files, services] of [
   }
 }
 
-test('a password module that ends the stack leaves Duo out, and the guard finds it', (t) => {
+test('the guard finds a password module that ends the stack before Duo', (t) => {
   const { bypass } = guard(RED_HAT, 'sudo', addBlock(RED_HAT['sudo'] ?? ''));
   t.deepEqual(bypass?.map(({ line, code }) => `${line.module} ${code}`).at(-1), 'pam_unix.so success');
 });
 
-test('su-l includes su, with its block', (t) => {
+test('su-l includes su and its block', (t) => {
   const su = addBlock(DEBIAN['su'] ?? '') ?? '';
   t.is(guard({ ...DEBIAN, su }, 'su-l').bypass, undefined);
 });
 
-test('a stack that denies everybody is not passable', (t) => {
+test('a stack that denies everyone is reported as not passable', (t) => {
   t.false(guard(DEBIAN, 'x', 'auth required pam_duo_ts.so\nauth required pam_deny.so\n').passable);
   t.false(guard(DEBIAN, 'x', 'auth required pam_unix.so\n').passable);
 });
@@ -83,7 +83,7 @@ test('the block follows the whole of a continued line', (t) => {
   );
 });
 
-test('lines that somebody wrote or changed stay', (t) => {
+test('lines written or changed by hand are kept', (t) => {
   const text = '@include common-auth\nauth required pam_duo_ts.so conf=/x\n';
   t.deepEqual(usesOf(text), { marked: [], other: [2] });
   t.is(removeBlocks(text), text);

@@ -40,7 +40,7 @@ test.after.always(() => rmSync(root, { recursive: true }));
 
 let count = 0;
 
-test('a stack ends in success here if and only if it does in libpam', async (t) => {
+test('a stack succeeds here if and only if it does in libpam', async (t) => {
   await fc.assert(
     fc.asyncProperty(lines(6), plain, async (outer, inner) => {
       count += 1;

@@ -33,12 +33,12 @@ for (const [value, groups, needed] of CASES) {
   });
 }
 
-test('lists of nothing but negations are told from all others', (t) => {
+test('lists of negations alone are recognised', (t) => {
   for (const value of ['!a', '!a,!b', '!a !b,!c']) t.true(allNegated(parseGroups(value)), value);
   for (const value of ['', 'a', '!a,*', '!a b', ',']) t.false(allNegated(parseGroups(value)), value);
 });
 
-test('wildcards match as a regular expression would', (t) => {
+test('wildcards match like the equivalent regular expression', (t) => {
   const char = fc.constantFrom('a', 'b', '*', '?', '.', ' ', '\n', '\\', '$');
   const text = fc.string({ unit: fc.constantFrom('a', 'b', '.', ' ', '\n', '\\', '$'), maxLength: 12 });
   fc.assert(
@@ -55,7 +55,7 @@ test('wildcards match as a regular expression would', (t) => {
   );
 });
 
-test('a list matches as its definition says', (t) => {
+test('a list matches as documented', (t) => {
   const name = fc.constantFrom('a', 'b', 'c');
   const pattern = fc.record({ pattern: fc.constantFrom('a', 'b', '*', '?'), negated: fc.boolean() });
   const lists = fc.array(fc.array(pattern, { minLength: 1, maxLength: 4 }), { maxLength: 3 });
@@ -73,6 +73,6 @@ test('a list matches as its definition says', (t) => {
   );
 });
 
-test('many stars are no long wait', (t) => {
+test('many stars are matched without a long delay', (t) => {
   t.false(wildcardMatches('*a'.repeat(1_000), `${'a'.repeat(10_000)}b`));
 });

@@ -34,7 +34,7 @@ for (const [name, rhost, fallback, local, ipaddr, replaced] of table) {
   });
 }
 
-test('the phone is told of the server and of the command', (t) => {
+test('the push shows the server and the command', (t) => {
   const command = '/bin/echo a&b=c é';
   const encoded = 'Command=%2Fbin%2Fecho%20a%26b%3Dc%20%C3%A9';
   t.is(pushinfoOf(command, LOCAL), `Server%20IP=192.0.2.1&${encoded}`);
@@ -43,7 +43,7 @@ test('the phone is told of the server and of the command', (t) => {
   t.is(pushinfoOf(undefined, undefined), '');
 });
 
-test('whatever the command is, it fits, and is the beginning of what will run', (t) => {
+test('a command of any length is cut to fit, from its beginning', (t) => {
   const text = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 40_000 }),
     fc.nat(30_000).map((length) => 'é'.repeat(length)),

@@ -17,7 +17,7 @@ const failures: Readonly<Record<DuoErrorCode, readonly [Outcome, Outcome, Outcom
   ERR_DUO_CLOSED: [Outcome.serviceError, Outcome.serviceError, Outcome.serviceError],
 };
 for (const [kind, [safe, secure, after]] of Object.entries(failures)) {
-  test(`${kind}: failmode counts before the user was asked, and never after`, (t) => {
+  test(`${kind}: failmode applies before the user was prompted, and never after`, (t) => {
     const ruling = (asked: boolean, failmode: 'safe' | 'secure') =>
       failureRuling(kind as DuoErrorCode, asked, failmode).outcome;
     t.deepEqual(
@@ -27,12 +27,12 @@ for (const [kind, [safe, secure, after]] of Object.entries(failures)) {
   });
 }
 
-test('a refused request is the end of a login in words of its own', (t) => {
+test('a refused request has its own message', (t) => {
   t.like(failureRuling('ERR_DUO_REQUEST', true, 'safe'), { message: 'Aborted Duo login', priority: 4 });
   t.like(failureRuling('ERR_DUO_RATE_LIMIT', false, 'safe'), { message: 'Error in Duo login', priority: 3 });
 });
 
-test('failmode, and nothing else, turns an absence into a pass', (t) => {
+test('only failmode turns an unreachable Duo into a success', (t) => {
   t.like(failmodeRuling('safe', DuoCode.connError), { outcome: Outcome.pass, message: 'Failsafe Duo login' });
   t.like(failmodeRuling('secure', DuoCode.connError), {
     outcome: Outcome.serviceError,

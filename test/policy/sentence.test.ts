@@ -10,10 +10,10 @@ const table: readonly [Parameters<typeof sentence>, string][] = [
   [['Hello', { error: 'HTTP 503' }], 'Hello: HTTP 503'],
 ];
 for (const [parts, line] of table) {
-  test(`${JSON.stringify(parts)} is said: ${line}`, (t) => t.is(sentence(...parts), line));
+  test(`${JSON.stringify(parts)} is logged as: ${line}`, (t) => t.is(sentence(...parts), line));
 }
 
-test('one event is one line, whoever gave its parts', (t) => {
+test('one event is one line, with any content', (t) => {
   const evil = "x'\r\n\u001b[2J\u009b\u0000\u202e";
   const line = sentence(evil, { user: evil, host: evil, error: evil });
   t.notRegex(line, /[\p{Cc}\u202e]/u);

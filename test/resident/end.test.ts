@@ -4,7 +4,7 @@ import { EventEmitter } from 'node:events';
 import test from 'ava';
 import { awaitEnd } from '../../src/resident/end.ts';
 
-test('a signal ends it well', async (t) => {
+test('a signal ends the engine cleanly', async (t) => {
   for (const reason of ['SIGTERM', 'SIGINT']) {
     const process = new EventEmitter();
     const end = awaitEnd(process, () => t.fail());
@@ -13,7 +13,7 @@ test('a signal ends it well', async (t) => {
   }
 });
 
-test('an unforeseen error ends it as a failure, and is told without its words', async (t) => {
+test('an unexpected error ends the engine with a failure, and its text is not logged', async (t) => {
   const process = new EventEmitter();
   const log: string[] = [];
   const end = awaitEnd(process, (_priority, text) => log.push(text));
@@ -33,7 +33,7 @@ test('an unforeseen error ends it as a failure, and is told without its words', 
   t.is(log.length, 10);
 });
 
-test('a rejected promise of whose end nobody asks comes there too, and the process goes on', (t) => {
+test('an unhandled rejection asks the engine to end as failed, and exits nothing itself', (t) => {
   const script = `
     import { awaitEnd } from './src/resident/end.ts';
     const end = awaitEnd(process, (_, text) => console.log(text));

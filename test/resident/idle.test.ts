@@ -22,7 +22,7 @@ function setUp(idleMs: number) {
   return { clock, server, state, stop, end };
 }
 
-test('an engine that nobody calls ends after its time, once', async (t) => {
+test('an unused engine ends once, after its idle time', async (t) => {
   const { clock, state, end } = setUp(900_000);
   await clock.advance(899_999);
   t.is(state.stopped, 0);
@@ -32,7 +32,7 @@ test('an engine that nobody calls ends after its time, once', async (t) => {
   t.is(clock.sleeping, 0);
 });
 
-test('time counts from the end of the last connection', async (t) => {
+test('idle time starts at the end of the last connection', async (t) => {
   const { clock, server, state } = setUp(60_000);
   await clock.advance(59_000);
   server.busy = true;
@@ -46,7 +46,7 @@ test('time counts from the end of the last connection', async (t) => {
   t.is(state.stopped, 1);
 });
 
-test('0 is never, until the file says otherwise', async (t) => {
+test('0 disables it until the configuration changes', async (t) => {
   const { clock, server, state } = setUp(0);
   await clock.advance(100_000_000);
   t.is(state.stopped, 0);
@@ -55,7 +55,7 @@ test('0 is never, until the file says otherwise', async (t) => {
   t.is(state.stopped, 1);
 });
 
-test('it waits no longer than somebody wants it to', async (t) => {
+test('waiting for it ends with its signal', async (t) => {
   const { clock, stop, end, state } = setUp(60_000);
   stop.abort(new RangeError('enough'));
   await t.throwsAsync(end, { instanceOf: RangeError });

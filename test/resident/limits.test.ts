@@ -8,7 +8,7 @@ function admit(limits: Limits, uid: number) {
   return { kind: admission.kind, leave: admission.kind === 'dropped' ? () => {} : admission.leave };
 }
 
-test('root is limited by what a process can carry alone, and by nobody else', (t) => {
+test('root is limited only by what one process can serve', (t) => {
   const limits = new Limits(new FakeClock());
   for (let uid = 1000; uid < 1000 + 2 * MAX_OTHERS; uid += 1) limits.admit(uid);
   const held = Array.from({ length: MAX_ROOT }, () => admit(limits, 0));
@@ -20,7 +20,7 @@ test('root is limited by what a process can carry alone, and by nobody else', (t
   t.is(admit(limits, 0).kind, 'dropped');
 });
 
-test('a user has few logins at once, and takes nothing from another', (t) => {
+test("a user has few concurrent logins and cannot use up another's", (t) => {
   const limits = new Limits(new FakeClock());
   const own = Array.from({ length: MAX_EACH }, () => admit(limits, 1000));
   t.true(own.every(({ kind }) => kind === 'admitted'));
@@ -30,7 +30,7 @@ test('a user has few logins at once, and takes nothing from another', (t) => {
   t.is(admit(limits, 1001).kind, 'admitted');
 });
 
-test('users all together have a limit', (t) => {
+test('all users together have a limit', (t) => {
   const limits = new Limits(new FakeClock());
   for (let uid = 1000; uid < 1000 + MAX_OTHERS; uid += 1) t.is(admit(limits, uid).kind, 'admitted');
   t.is(admit(limits, 5000).kind, 'refused');
@@ -38,7 +38,7 @@ test('users all together have a limit', (t) => {
   t.is(admit(limits, 7000).kind, 'dropped');
 });
 
-test('whoever logs in too often waits', async (t) => {
+test('a user who logs in too often has to wait', async (t) => {
   const clock = new FakeClock();
   const limits = new Limits(clock);
   for (let login = 0; login < BURST; login += 1) {
@@ -56,7 +56,7 @@ test('whoever logs in too often waits', async (t) => {
   t.is(admit(limits, 1000).kind, 'refused');
 });
 
-test('whoever is refused too often is not even told so', async (t) => {
+test('a user refused too often is disconnected without a message', async (t) => {
   const clock = new FakeClock();
   const limits = new Limits(clock);
   const kinds = () => {

@@ -99,7 +99,7 @@ class Peer {
   }
 }
 
-test('every connection is a login of its own', async (t) => {
+test('each connection is a separate login', async (t) => {
   const { logins, server } = setUp();
   const facts = { ...FACTS, config: { path: '/etc/duo/pam_duo.conf', text: 'ikey = Y' } };
   const peers = ['a', 'b', 'c'].map((user) =>
@@ -119,7 +119,7 @@ test('every connection is a login of its own', async (t) => {
   t.false(logins[0]?.signal.aborted);
 });
 
-test('a host that says nothing, or not enough, is hung up on', async (t) => {
+test('a client that sends too little is disconnected', async (t) => {
   const { clock, server, logins } = setUp();
   const silent = new Peer(server, 0);
   const slow = new Peer(server, 0).say(HELLO, factsToFrame(FACTS).subarray(0, 20));
@@ -133,7 +133,7 @@ test('a host that says nothing, or not enough, is hung up on', async (t) => {
   t.is(good.verdict?.outcome, Outcome.pass);
 });
 
-test('no host sets a deadline that is too long, and none stays when it has its verdict', async (t) => {
+test('a client cannot set too long a deadline, and none is left after the verdict', async (t) => {
   const { clock, server, logins } = setUp();
   const peer = new Peer(server, 0).say(HELLO, factsToFrame(FACTS));
   await clock.advance(LOGIN_MS);
@@ -146,7 +146,7 @@ test('no host sets a deadline that is too long, and none stays when it has its v
   t.true(peer.closed);
 });
 
-test('it is idle when its last connection has ended, and for as long as there is none', async (t) => {
+test('it is idle from the end of its last connection until the next one', async (t) => {
   const { clock, server, logins } = setUp();
   t.is(server.idleMs, 60_000);
   await clock.advance(1000);
@@ -167,7 +167,7 @@ test('it is idle when its last connection has ended, and for as long as there is
   t.is(server.idleFor, 1000);
 });
 
-test('what is read again holds for logins from then on', async (t) => {
+test('a reloaded configuration applies to later logins', async (t) => {
   const { logins, server } = setUp(false);
   const refused = new Peer(server, 1000).say(HELLO, factsToFrame(FACTS));
   await settle();
@@ -180,7 +180,7 @@ test('what is read again holds for logins from then on', async (t) => {
   t.is(server.idleMs, 0);
 });
 
-test('a user authenticates himself, with nothing that he says of himself', async (t) => {
+test('a user authenticates himself, and his own claims are ignored', async (t) => {
   const { logins, server } = setUp();
   new Peer(server, 1000).say(
     HELLO,
@@ -244,7 +244,7 @@ for (const [what, facts, uid, error] of [
   });
 }
 
-test('users are refused where the administrator has not let them in', async (t) => {
+test('users are refused unless the administrator allows them', async (t) => {
   const { logins, server } = setUp(false);
   const peer = new Peer(server, 1000).say(HELLO, factsToFrame(FACTS));
   await settle();
@@ -252,7 +252,7 @@ test('users are refused where the administrator has not let them in', async (t) 
   t.is(logins.length, 0);
 });
 
-test('a user who opens too many connections loses those alone', async (t) => {
+test('a user with too many connections affects only himself', async (t) => {
   const { logins, server } = setUp();
   const peers = Array.from({ length: 9 }, () => new Peer(server, 1000).say(HELLO, factsToFrame(FACTS)));
   const root = new Peer(server, 0).say(HELLO, factsToFrame(FACTS));
@@ -271,7 +271,7 @@ test('a user who opens too many connections loses those alone', async (t) => {
   t.is(root.verdict?.outcome, Outcome.pass);
 });
 
-test('users send no facts that take long to read', async (t) => {
+test('users cannot send large FACTS', async (t) => {
   const { logins, server } = setUp();
   const facts = factsToFrame({ ...FACTS, command: 'x'.repeat(MAX_FACTS) });
   const alice = new Peer(server, 1000).say(HELLO, facts);
@@ -286,7 +286,7 @@ test('users send no facts that take long to read', async (t) => {
   );
 });
 
-test('a name service that takes its time takes few threads, and is no absence of Duo', async (t) => {
+test('a slow name service blocks few threads and is not an unreachable Duo', async (t) => {
   const asked: (() => void)[] = [];
   const { clock, logins, server } = setUp(true, () => {
     const { promise, resolve } = Promise.withResolvers<Account>();
@@ -312,7 +312,7 @@ test('a name service that takes its time takes few threads, and is no absence of
   );
 });
 
-test('draining waits for the last login, and hangs up on new ones', async (t) => {
+test('draining waits for the last login and refuses new ones', async (t) => {
   const { logins, server } = setUp();
   const peers = [0, 0].map((uid) => new Peer(server, uid).say(HELLO, factsToFrame(FACTS)));
   await settle();
@@ -337,7 +337,7 @@ test('draining waits for the last login, and hangs up on new ones', async (t) =>
   t.true(drained);
 });
 
-test('what somebody causes again and again is written once in ten seconds', async (t) => {
+test('repeated messages are logged once in ten seconds', async (t) => {
   const { clock, log, server } = setUp(false);
   const refuse = async () => {
     new Peer(server, 1000).say(HELLO, factsToFrame(FACTS)).hangUp();
@@ -351,7 +351,7 @@ test('what somebody causes again and again is written once in ten seconds', asyn
   t.is(log.length, 2);
 });
 
-test('nobody fills the log with what he says of himself, or by taking turns', async (t) => {
+test('a user cannot fill the log with different claims or by alternating', async (t) => {
   const { clock, log, server } = setUp();
   const refuse = async (uid: number, service: string) => {
     new Peer(server, uid).say(HELLO, factsToFrame({ ...FACTS, service })).hangUp();

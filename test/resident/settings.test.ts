@@ -1,7 +1,7 @@
 import test from 'ava';
 import { DEFAULT_SETTINGS, parseSettings } from '../../src/resident/settings.ts';
 
-test('nobody but root is served unless the file says so', (t) => {
+test('only root is served by default', (t) => {
   t.deepEqual(parseSettings('', 'f'), { settings: DEFAULT_SETTINGS, problems: [] });
   t.false(DEFAULT_SETTINGS.unprivileged);
   t.deepEqual(parseSettings('unprivileged = no\nunprivileged_services = i3lock\n', 'f').settings, {
@@ -10,7 +10,7 @@ test('nobody but root is served unless the file says so', (t) => {
   });
 });
 
-test('an idle engine ends after a quarter of an hour, or as the file says', (t) => {
+test('an idle engine ends after 15 minutes or as configured', (t) => {
   t.is(DEFAULT_SETTINGS.idleMs, 900_000);
   for (const [value, ms] of [
     ['1', 60_000],
@@ -43,7 +43,7 @@ for (const [text, problem] of [
   ['idle_minutes = soon', 'f, line 1: idle_minutes is a number of minutes'],
   ['unprivileged = yes', 'f: unprivileged = yes has no effect without unprivileged_services'],
 ] as const) {
-  test(`a file that is wrong serves root alone: ${JSON.stringify(text)}`, (t) => {
+  test(`an invalid file serves root only: ${JSON.stringify(text)}`, (t) => {
     t.deepEqual(parseSettings(text, 'f').settings, DEFAULT_SETTINGS);
     t.is(parseSettings(text, 'f').problems[0], problem);
   });

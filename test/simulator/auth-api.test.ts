@@ -54,7 +54,7 @@ async function apiFor(t: ExecutionContext) {
   return { clock, service, call };
 }
 
-test('an answer lies in an envelope', async (t) => {
+test("a reply has Duo's envelope", async (t) => {
   const { call } = await apiFor(t);
   const time = Date.UTC(2026, 0, 1) / 1000;
   t.deepEqual(await call('check', { method: 'GET' }), {
@@ -63,7 +63,7 @@ test('an answer lies in an envelope', async (t) => {
   });
 });
 
-test('ping is answered for anybody', async (t) => {
+test('ping needs no credentials', async (t) => {
   const { call } = await apiFor(t);
   t.is((await call('ping', { method: 'GET', headers: { authorization: '' } })).status, 200);
 });
@@ -160,7 +160,7 @@ test('the logo is a PNG without an envelope', async (t) => {
   t.is((await get({})).type, 'application/json');
 });
 
-test('a request that is refused uses up no passcode', async (t) => {
+test('a refused request uses up no passcode', async (t) => {
   const { call, service } = await apiFor(t);
   const parameters = { username: 'alice', factor: 'passcode', passcode: '123456' };
   t.is((await call('auth', { parameters, headers: { authorization: 'x' } })).status, 401);
@@ -168,7 +168,7 @@ test('a request that is refused uses up no passcode', async (t) => {
   t.like(await call('auth', { parameters }), { reply: { stat: 'OK', response: { result: 'allow' } } });
 });
 
-test('a delay is a delay, and then the answer', async (t) => {
+test('a delayed reply arrives after its delay', async (t) => {
   const { call, clock, service } = await apiFor(t);
   service.faults.add('check', { kind: 'delay', ms: 5_000 });
   let answered = false;
@@ -183,7 +183,7 @@ test('a delay is a delay, and then the answer', async (t) => {
   t.is((await answer).status, 200);
 });
 
-test('a status, a response of its own, and far too much', async (t) => {
+test('faults: a status, a given response, and an oversized one', async (t) => {
   const { call, service } = await apiFor(t);
   service.faults.add('check', { kind: 'status', status: 503, body: '"away"' }, 1);
   service.faults.add('check', { kind: 'response', response: { time: 0 } }, 1);
@@ -193,7 +193,7 @@ test('a status, a response of its own, and far too much', async (t) => {
   t.true(JSON.stringify(await call('check', { method: 'GET' })).length > 1_048_576);
 });
 
-test('what fails inside tells nothing of it', async (t) => {
+test('an internal error shows no details', async (t) => {
   const { call, service } = await apiFor(t);
   service.preauth = () => {
     throw new Error('never-to-be-seen');
@@ -202,7 +202,7 @@ test('what fails inside tells nothing of it', async (t) => {
   t.deepEqual(answer, { status: 500, reply: { stat: 'FAIL', code: 50000, message: 'Server error' } });
 });
 
-test('what was asked is noted, without its credentials', async (t) => {
+test('requests are recorded without their credentials', async (t) => {
   const { call, service } = await apiFor(t);
   await call('preauth', { parameters: { username: 'alice' }, headers: { 'user-agent': 'test/1' } });
   t.deepEqual(service.calls, [{ call: 'preauth', form: { username: 'alice' }, userAgent: 'test/1' }]);

@@ -8,7 +8,7 @@ test('the example of bsonspec.org', (t) => {
   t.is(encodeBson({ hello: 'world' }).toString('latin1'), '\x16\0\0\0\x02hello\0\x06\0\0\0world\0\0');
 });
 
-test('documents in documents, numbers and text of any language are what the package writes and reads', (t) => {
+test('nested documents, numbers and Unicode text are encoded and decoded as by the bson package', (t) => {
   const { document } = fc.letrec((tie) => ({
     value: fc.oneof({ depthSize: 'small' }, fc.string({ unit: 'grapheme' }), fc.integer(), tie('document')),
     document: fc.dictionary(fc.stringMatching(/^[a-z_]{1,8}$/), tie('value'), {
@@ -28,7 +28,7 @@ test('documents in documents, numbers and text of any language are what the pack
   t.pass();
 });
 
-test('what has no type here is an error that names the field', (t) => {
+test('an unsupported type is an error that names the field', (t) => {
   for (const value of [1.5, 2 ** 31, true, null, undefined, [], 1n]) {
     t.throws(() => encodeBson({ response: { odd: value } }), {
       instanceOf: TypeError,

@@ -27,7 +27,7 @@ const kinds: Readonly<Record<CertificateKind, Expected>> = {
   },
 };
 for (const [kind, { name, byAuthority, valid }] of Object.entries(kinds)) {
-  test(`${kind}: nothing else is wrong with it`, async (t) => {
+  test(`${kind}: the certificate has no other defect`, async (t) => {
     const names = ['api.example.test', 'localhost'];
     const made = await makeCertificates(kind as CertificateKind, names, ['127.0.0.1'], NOW);
     const certificate = new X509Certificate(made.cert);
@@ -43,7 +43,7 @@ for (const [kind, { name, byAuthority, valid }] of Object.entries(kinds)) {
   });
 }
 
-test('the common name has the type of string that its kind says', async (t) => {
+test('the common name has the string type of its kind', async (t) => {
   // Tag 0x13 is a PrintableString, 0x0c a UTF8String; then its length, and the name.
   for (const [kind, tag] of [
     ['name-in-cn', 0x13],

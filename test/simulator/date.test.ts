@@ -22,10 +22,10 @@ for (const text of [
   '21 Aug 2012 17:29:18 -0000',
   'TUE, 21 AUG 2012 17:29:18 gmt',
 ]) {
-  test(`a date: ${text}`, (t) => t.is(parseDate(text), AT));
+  test(`a valid date: ${text}`, (t) => t.is(parseDate(text), AT));
 }
 
-test('a day of one digit, with or without a zero, and no seconds', (t) => {
+test('one-digit days, with or without a zero, and no seconds', (t) => {
   const at = Date.UTC(2026, 1, 1, 8, 5);
   for (const text of ['Sun, 1 Feb 2026 08:05:00 GMT', 'Sun, 01 Feb 2026 08:05 GMT'])
     t.is(parseDate(text), at);
@@ -56,5 +56,5 @@ for (const text of [
   'Tue, 21 Aug 2012 17:29:18 CET',
   'Tue, 21 Aug 2012 17:29:18 -0000 x',
 ]) {
-  test(`not a date: ${text}`, (t) => t.is(parseDate(text), undefined));
+  test(`an invalid date: ${text}`, (t) => t.is(parseDate(text), undefined));
 }

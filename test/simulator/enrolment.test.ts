@@ -21,7 +21,7 @@ function refused(t: ExecutionContext, code: number, call: () => unknown) {
   t.is(t.throws(call, { instanceOf: ApiFailure })?.code, code);
 }
 
-test('an enrolment waits for the phone, and then the user can log in', (t) => {
+test('an enrolment waits for the phone, then the user can log in', (t) => {
   const { users, enrolments, enrolment, form } = begun();
   t.is(enrolment.username, 'nina');
   t.is(enrolment.user_id, userId('nina'));
@@ -35,7 +35,7 @@ test('an enrolment waits for the phone, and then the user can log in', (t) => {
   t.false(enrolments.activate(enrolment.activation_code));
 });
 
-test('an enrolment that is over can not be activated', async (t) => {
+test('an expired enrolment cannot be activated', async (t) => {
   const { clock, users, enrolments, enrolment, form } = begun({ username: 'nina', valid_secs: '60' });
   await clock.advance(59_999);
   t.is(enrolments.status(form), 'waiting');
@@ -46,7 +46,7 @@ test('an enrolment that is over can not be activated', async (t) => {
   t.is(users['nina']?.status, 'enroll');
 });
 
-test('the status is told for the right user and code alone', (t) => {
+test('the status needs the right user and code', (t) => {
   const { enrolments, form } = begun();
   t.is(enrolments.status({ ...form, user_id: userId('alice') }), 'invalid');
   t.is(enrolments.status({ ...form, activation_code: 'duo://x' }), 'invalid');
@@ -54,7 +54,7 @@ test('the status is told for the right user and code alone', (t) => {
   refused(t, 40001, () => enrolments.status({ activation_code: form.activation_code }));
 });
 
-test('a user without a name is given one, and a name that is taken is refused', (t) => {
+test('a user without a name gets one, and a name in use is refused', (t) => {
   const { enrolments, enrolment } = begun({});
   t.regex(enrolment.username, /^[0-9a-f]{32}$/);
   refused(t, 40003, () => enrolments.begin({ username: 'alice' }));

@@ -55,7 +55,7 @@ for (const [form, expected] of chosen) {
   test(`${JSON.stringify(form)} is ${expected}`, (t) => t.is(choose('alice', form), expected));
 }
 
-test('without a device that can there is no factor', (t) => {
+test('a factor needs a device that supports it', (t) => {
   t.is(choose('bert', { factor: 'auto', device: 'auto' }), '40002 device');
   t.is(choose('bert', { factor: 'prompt', prompt: 'auto' }), '40002 prompt');
   t.is(choose('tina', { factor: 'auto', device: 'auto' }), '40002 device');
@@ -105,7 +105,7 @@ for (const [username, result, status] of [
   });
 }
 
-test('a user is told by name or by id, and not by both', async (t) => {
+test('a user is given by name or by id, not by both', async (t) => {
   const service = people();
   const user_id = userId('alice');
   t.regex(user_id, /^DU[0-9A-F]{18}$/);
@@ -125,7 +125,7 @@ test('a user is told by name or by id, and not by both', async (t) => {
   }
 });
 
-test('names of the language are not names of users', (t) => {
+test('property names of Object.prototype are not user names', (t) => {
   const service = people();
   for (const username of ['__proto__', 'constructor', 'toString']) {
     t.like(service.preauth({ username }), { result: 'enroll' });
@@ -133,7 +133,7 @@ test('names of the language are not names of users', (t) => {
   }
 });
 
-test("an enrolment has a text for clients that show Duo's", (t) => {
+test("an enrolment has a text for clients that show Duo's texts", (t) => {
   const service = people();
   for (const username of ['erin', 'nobody']) {
     const url = service.preauth({ username }).enroll_portal_url ?? '';
@@ -143,7 +143,7 @@ test("an enrolment has a text for clients that show Duo's", (t) => {
   }
 });
 
-test('preauth names devices that auth takes', async (t) => {
+test('preauth names devices that auth accepts', async (t) => {
   const service = people();
   const [device] = service.preauth({ username: 'alice' }).devices ?? [];
   const id = fieldOf(device, 'device');

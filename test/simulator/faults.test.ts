@@ -2,7 +2,7 @@
 import test from 'ava';
 import { type Fault, Faults } from '../../src/simulator/faults.ts';
 
-test('a fault happens to its call, as often as was said', (t) => {
+test('a fault applies to its call, as often as requested', (t) => {
   const faults = new Faults();
   faults.add('auth', { kind: 'drop' }, 2);
   t.is(faults.take('preauth'), undefined);
@@ -11,7 +11,7 @@ test('a fault happens to its call, as often as was said', (t) => {
   t.is(faults.take('auth'), undefined);
 });
 
-test('faults happen one after the other', (t) => {
+test('faults apply in order', (t) => {
   const faults = new Faults();
   faults.add('*', { kind: 'hang' }, 1);
   faults.add('ping', { kind: 'garbage' }, 1);
@@ -24,13 +24,13 @@ test('faults happen one after the other', (t) => {
   t.is(faults.take('ping'), undefined);
 });
 
-test('what a fault leaves out has a default', (t) => {
+test('missing fields of a fault have defaults', (t) => {
   const faults = new Faults();
   faults.add('*', { kind: 'status', status: 503 });
   t.deepEqual(faults.take('ping'), { kind: 'status', status: 503, body: '', headers: {} });
 });
 
-test('a fault that nobody knows is refused', (t) => {
+test('an unknown fault is refused', (t) => {
   for (const fault of [{ kind: 'explode' }, { kind: 'delay' }, { kind: 'drop', status: 1 }]) {
     const faults = new Faults();
     t.throws(() => {

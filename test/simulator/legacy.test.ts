@@ -123,7 +123,7 @@ test('every call answers in BSON', async (t) => {
   });
 });
 
-test('a push is told of from beginning to end, and its silence is no error', async (t) => {
+test('a push reports each state, and no news is not an error', async (t) => {
   const clock = new FakeClock();
   const simulator = await simulatorFor(t, { users: { alice: {} }, clock });
   await ok(
@@ -153,7 +153,7 @@ test('a push is told of from beginning to end, and its silence is no error', asy
   t.deepEqual(await status(), { event: 'allow', result: 'allow', status: 'Success. Logging you in...' });
 });
 
-test('the packaged client signs as version 1 has it: a request from its wire', async (t) => {
+test('a recorded request of the packaged client has a valid version 1 signature', async (t) => {
   const simulator = await simulatorFor(t, {
     application: { ikey: 'DIXXXXXXXXXXXXXXXXXX', skey, name: 'UNIX Application' },
     users: { alice: { status: 'allow' } },
@@ -168,7 +168,7 @@ test('the packaged client signs as version 1 has it: a request from its wire', a
   );
 });
 
-test('what Duo would refuse is refused', async (t) => {
+test('invalid requests are refused', async (t) => {
   const simulator = await simulatorFor(t);
   const user = 'user=alice';
   const stale = 'Tue, 21 Aug 2012 17:29:18 -0000';
@@ -231,7 +231,7 @@ test('what Duo would refuse is refused', async (t) => {
   }
 });
 
-test('a date is accepted when it is signed', async (t) => {
+test('a signed date is accepted', async (t) => {
   const simulator = await simulatorFor(t);
   const date = new Date().toUTCString();
   t.is(
@@ -243,7 +243,7 @@ test('a date is accepted when it is signed', async (t) => {
   );
 });
 
-test('faults happen here too', async (t) => {
+test('faults apply to this API too', async (t) => {
   const simulator = await simulatorFor(t);
   const { faults } = simulator.service;
   const preauth = () => send(simulator, 'POST', 'preauth', 'user=bob');

@@ -29,7 +29,7 @@ function clientOf({ port, ca, host }: Simulator, version: number, skey = EXAMPLE
 }
 
 for (const version of [2, 5]) {
-  test.serial(`Duo's client is understood when it signs version ${version}`, async (t) => {
+  test.serial(`Duo's client works when it signs with version ${version}`, async (t) => {
     const simulator = await startSimulator({ users: { alice: { phone: 'approve', passcodes: ['123456'] } } });
     const call = clientOf(simulator, version);
     t.is((await call('GET', '/auth/v2/ping')).stat, 'OK');
@@ -58,7 +58,7 @@ for (const version of [2, 5]) {
     await simulator.close();
   });
 
-  test.serial(`a user is enrolled by Duo's client, in version ${version}`, async (t) => {
+  test.serial(`Duo's client enrols a user with version ${version}`, async (t) => {
     const simulator = await startSimulator({ users: {} });
     const call = clientOf(simulator, version);
     const { response } = await call('POST', '/auth/v2/enroll', { username: 'nina', valid_secs: '60' });
@@ -73,7 +73,7 @@ for (const version of [2, 5]) {
     await simulator.close();
   });
 
-  test.serial(`what Duo would refuse is refused, in version ${version}`, async (t) => {
+  test.serial(`invalid requests of Duo's client are refused with version ${version}`, async (t) => {
     const simulator = await startSimulator();
     const wrong = clientOf(simulator, version, 'x'.repeat(40));
     t.like(await wrong('GET', '/auth/v2/check'), { stat: 'FAIL', code: 40103 });

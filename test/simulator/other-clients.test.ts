@@ -31,7 +31,7 @@ const { ikey, skey, host, now, requests } = v.parse(
 );
 
 for (const { name, method, path, headers, body, code } of requests) {
-  test(`${code === 0 ? 'taken' : `refused with ${code}`}: ${name}`, async (t) => {
+  test(`${code === 0 ? 'accepted' : `refused with ${code}`}: ${name}`, async (t) => {
     const { service, port, ca } = await simulatorFor(t, {
       application: { ikey, skey, name: 'x' },
       users: { alice: {}, 'née alice': {}, née: {} },
@@ -49,7 +49,7 @@ for (const { name, method, path, headers, body, code } of requests) {
   });
 }
 
-test('numbers and truth values of JSON are what a form would have', async (t) => {
+test('numbers and booleans in JSON equal their form values', async (t) => {
   const { service, port, ca } = await simulatorFor(t, {
     application: { ikey, skey, name: 'x' },
     names: [host],

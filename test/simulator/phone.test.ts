@@ -30,12 +30,12 @@ async function phoneFor(
   return { service, phoneUrl, begin, press, look };
 }
 
-test('without requests the page says so', async (t) => {
+test('the page says when there are no requests', async (t) => {
   const { look } = await phoneFor(t);
   t.true((await look()).includes('No login requests yet.'));
 });
 
-test('a request is shown with what Duo was told', async (t) => {
+test('a request shows what Duo received', async (t) => {
   const { begin, look } = await phoneFor(t);
   const { txid } = await begin('alice', {
     ipaddr: '192.0.2.7',
@@ -49,7 +49,7 @@ test('a request is shown with what Duo was told', async (t) => {
   }
 });
 
-test('what a client sends is text, and never a part of the page', async (t) => {
+test('texts from clients are escaped in the page', async (t) => {
   const { begin, look } = await phoneFor(t);
   await begin('alice', { hostname: '<img src=x onerror=alert(1)>', pushinfo: '%3Cb%3E=%22%3E%3Cscript%3E' });
   const page = await look('/requests');
@@ -62,7 +62,7 @@ for (const [button, result, status] of [
   ['deny', 'deny', 'deny'],
   ['fraud', 'deny', 'fraud'],
 ] as const) {
-  test(`${button} decides, once`, async (t) => {
+  test(`${button} decides once`, async (t) => {
     const { begin, press, look } = await phoneFor(t);
     const push = await begin('alice');
     const answer = await press(`/requests/${push.txid}/${button}`);
@@ -75,7 +75,7 @@ for (const [button, result, status] of [
   });
 }
 
-test('a verified push wants its code', async (t) => {
+test('a Verified Push requires its code', async (t) => {
   const { service, begin, press, look } = await phoneFor(t);
   const opened = service.preauth({ username: 'vera', client_supports_verified_push: '1' });
   const txid = fieldOf(opened, 'txid');
@@ -96,21 +96,21 @@ test('a verified push wants its code', async (t) => {
   t.is(push.state.result, 'allow');
 });
 
-test('what is not there can not be pressed', async (t) => {
+test('a request that is gone cannot be answered', async (t) => {
   const { begin, press } = await phoneFor(t);
   const { txid } = await begin('alice');
   t.is((await press('/requests/nobody/approve')).status, 404);
   t.is((await press(`/requests/${txid}/maybe`)).status, 409);
 });
 
-test('a page from elsewhere can not press a button', async (t) => {
+test('a page of another origin cannot answer a request', async (t) => {
   const { begin, press } = await phoneFor(t);
   const push = await begin('alice');
   t.is((await press(`/requests/${push.txid}/approve`, {}, 'https://evil.test')).status, 403);
   t.true(push.pending);
 });
 
-test('the page hears of each change, and nobody listens for one that is gone', async (t) => {
+test('the page gets each change, and its listener is removed when it closes', async (t) => {
   const { service, phoneUrl, begin } = await phoneFor(t);
   const before = service.listenerCount('change');
   const leave = new AbortController();

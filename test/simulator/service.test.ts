@@ -40,7 +40,7 @@ async function failing(call: () => unknown): Promise<string> {
 const MISSING = '40001 Missing required request parameters';
 const INVALID = '40002 Invalid request parameters';
 
-test('ping and check tell the time in seconds', (t) => {
+test('ping and check return the time in seconds', (t) => {
   t.deepEqual(serviceFor().service.time(), { time: Date.UTC(2026, 0, 1) / 1000 });
 });
 
@@ -57,11 +57,11 @@ for (const [status, result] of [
   });
 }
 
-test('a user that Duo does not know is to enrol', (t) => {
+test('an unknown user must enrol', (t) => {
   t.like(serviceFor().service.preauth({ username: 'nobody' }), { result: 'enroll' });
 });
 
-test('a menu is sent to those who ask for one, of what the devices can do', (t) => {
+test('clients that ask for a menu get one of what the devices support', (t) => {
   const { service } = serviceFor({
     alice: {
       devices: [
@@ -81,7 +81,7 @@ test('a menu is sent to those who ask for one, of what the devices can do', (t) 
   });
 });
 
-test('a user without devices has passcodes alone, and no default', (t) => {
+test('a user without devices can use passcodes only and has no default factor', (t) => {
   const { service } = serviceFor({ alice: { devices: [] } });
   t.like(service.preauth({ username: 'alice', text_prompt: '1' }), {
     prompt: { text: 'Duo two-factor login for alice\n\nPasscode: ', factors: {} },
@@ -109,25 +109,25 @@ const malformed: readonly [string, Form, string][] = [
   ],
 ];
 for (const [name, form, failure] of malformed) {
-  test(`auth with ${name} is refused, and no phone rings`, async (t) => {
+  test(`auth with ${name} is refused and sends nothing to a phone`, async (t) => {
     const { service } = serviceFor();
     t.is(await failing(() => service.auth(form)), failure);
     t.is(service.transactions.size, 0);
   });
 }
 
-test('a passcode is good once', async (t) => {
+test('a passcode works once', async (t) => {
   const { factor } = serviceFor();
   t.like(await factor('123456'), { result: 'allow', status: 'allow' });
   t.like(await factor('123456'), { result: 'deny', status: 'deny' });
 });
 
-test("a passcode is its user's", async (t) => {
+test('a passcode works for its user only', async (t) => {
   const { factor } = serviceFor({ alice: {}, bert: { passcodes: ['654321'] } });
   t.is((await factor('654321')).result, 'deny');
 });
 
-test('ten wrong passcodes lock a user out, and the right one comes too late', async (t) => {
+test('ten wrong passcodes lock a user out, even from the right one', async (t) => {
   const { factor, service } = serviceFor();
   for (let failures = 1; failures < 10; failures += 1) t.is((await factor('000000')).status, 'deny');
   t.is((await factor('000000')).status, 'locked_out');
@@ -136,7 +136,7 @@ test('ten wrong passcodes lock a user out, and the right one comes too late', as
   t.like(service.preauth({ username: 'alice' }), { result: 'deny' });
 });
 
-test('a right passcode makes wrong ones forgotten', async (t) => {
+test('a right passcode resets the count of wrong ones', async (t) => {
   const { factor } = serviceFor({ alice: { passcodes: ['123456', '234567'] } });
   for (let failures = 1; failures < 10; failures += 1) await factor('000000');
   t.is((await factor('123456')).result, 'allow');
@@ -144,14 +144,14 @@ test('a right passcode makes wrong ones forgotten', async (t) => {
   t.is((await factor('234567')).result, 'allow');
 });
 
-test('a text message is no login, but brings one', async (t) => {
+test('a text message does not log in but sends a passcode that does', async (t) => {
   const { factor, service } = serviceFor();
   t.like(await factor('sms1'), { result: 'deny', status: 'sent' });
   const passcode = service.users['alice']?.passcodes.at(-1) ?? '';
   t.is((await factor(passcode)).result, 'allow');
 });
 
-test('a synchronous push is answered when the phone is', async (t) => {
+test('a synchronous push returns when the phone answers', async (t) => {
   const { factor, service } = serviceFor();
   let answered = false;
   const result = factor('push1').finally(() => {
@@ -166,7 +166,7 @@ test('a synchronous push is answered when the phone is', async (t) => {
   t.is(push?.state.result, 'allow');
 });
 
-test('auth_status tells what is new at once, and waits for the rest', async (t) => {
+test('auth_status returns news at once and otherwise waits', async (t) => {
   const { clock, service, begin, phone } = serviceFor();
   const txid = await begin({ factor: 'push', device: 'auto' });
   t.is((await service.authStatus({ txid })).status, 'pushed');
@@ -176,14 +176,14 @@ test('auth_status tells what is new at once, and waits for the rest', async (t) 
   t.like(await long, { result: 'deny', status: 'deny' });
 });
 
-test('how it ended is told again, since a reply can be lost', async (t) => {
+test('the result can be read again, since a reply can be lost', async (t) => {
   const { service, begin, phone } = serviceFor();
   const txid = await begin({ factor: 'push', device: 'auto' });
   phone(txid).approve();
   for (let time = 0; time < 2; time += 1) t.is((await service.authStatus({ txid })).result, 'allow');
 });
 
-test('a poll without news tells the last state again after half a minute', async (t) => {
+test('a poll without news returns the last state after half a minute', async (t) => {
   const { clock, service, begin } = serviceFor();
   const txid = await begin({ factor: 'push', device: 'auto' });
   const pushed = await service.authStatus({ txid });
@@ -197,7 +197,7 @@ test('a poll without news tells the last state again after half a minute', async
   t.deepEqual(await long, pushed);
 });
 
-test('auth_status of nothing', async (t) => {
+test('auth_status of an unknown transaction is refused', async (t) => {
   const { service } = serviceFor();
   t.is(await failing(() => service.authStatus({})), `${MISSING} txid`);
   t.is(await failing(() => service.authStatus({ txid: 'x' })), `${INVALID} txid`);
@@ -241,7 +241,7 @@ for (const [does, kind, story] of phones) {
   });
 }
 
-test('what the client told is what the phone shows', async (t) => {
+test('the phone shows what the client sent', async (t) => {
   const { begin, phone } = serviceFor();
   const pushinfo = 'Server%20IP=192.0.2.1&Command=%2Fbin%2Fls%20-l';
   const txid = await begin({ factor: 'push', device: 'auto', ipaddr: '::1', hostname: 'host', pushinfo });
@@ -254,7 +254,7 @@ test('what the client told is what the phone shows', async (t) => {
   });
 });
 
-test('every call is noted and told', (t) => {
+test('every call is recorded and published', (t) => {
   const { service } = serviceFor();
   const told: unknown[] = [];
   service.on('call', (seen) => told.push(seen));

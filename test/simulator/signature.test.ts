@@ -53,7 +53,7 @@ const taken: Readonly<Record<string, Partial<SignedRequest>>> = {
   },
 };
 for (const [name, more] of Object.entries(taken)) {
-  test(`taken: ${name}`, (t) => t.is(judge(more), undefined));
+  test(`accepted: ${name}`, (t) => t.is(judge(more), undefined));
 }
 
 const refused: Readonly<Record<string, readonly [number, Partial<SignedRequest>]>> = {
@@ -80,7 +80,7 @@ for (const [name, [code, more]] of Object.entries(refused)) {
   test(`refused: ${name}`, (t) => t.is(judge(more), code));
 }
 
-test('parameters must be signed sorted and encoded as RFC 3986 has it', (t) => {
+test('parameters must be sorted and encoded as in RFC 3986', (t) => {
   for (const [signed, code] of [
     ['ipaddr=192.0.2.7&username=alice%20%21', undefined],
     ['username=alice%20%21&ipaddr=192.0.2.7', 40103],
@@ -91,7 +91,7 @@ test('parameters must be signed sorted and encoded as RFC 3986 has it', (t) => {
   }
 });
 
-test("a client's clock may be five minutes off, either way", (t) => {
+test("a client's clock may be five minutes off in both directions", (t) => {
   t.is(judge({}, NOW + 300_000), undefined);
   t.is(judge({}, NOW - 300_000), undefined);
   t.is(judge({}, NOW + 300_001), 40105);

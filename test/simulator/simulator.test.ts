@@ -5,7 +5,7 @@ import { parseConfig } from '../../src/config/config.ts';
 import { EXAMPLE_APPLICATION, startSimulator } from '../../src/simulator/simulator.ts';
 import { clientFor, never, simulatorFor } from '../lib/service.ts';
 
-test('it writes the configuration that reaches it', async (t) => {
+test('it writes a configuration for clients', async (t) => {
   const simulator = await simulatorFor(t, { names: ['api.example.test'] });
   const text = simulator.config('/etc/duo/ca.pem', 'failmode = secure');
   const parsed = parseConfig(text, { path: '/etc/duo/pam_duo.conf', program: 'pam' });
@@ -23,7 +23,7 @@ test('it writes the configuration that reaches it', async (t) => {
   t.true(parsed.ok && parsed.config.skey.reveal() === EXAMPLE_APPLICATION.skey);
 });
 
-test('it is who it was told to be', async (t) => {
+test('it uses the keys and the users it was given', async (t) => {
   const simulator = await simulatorFor(t, { names: ['api.example.test'] });
   const socket = connect({
     host: '127.0.0.1',
@@ -36,7 +36,7 @@ test('it is who it was told to be', async (t) => {
   socket.destroy();
 });
 
-test('two of them know nothing of each other', async (t) => {
+test('two simulators share no state', async (t) => {
   const one = await simulatorFor(t, { users: { alice: { passcodes: ['123456'] } } });
   const other = await simulatorFor(t, { users: { alice: {} } });
   t.not(one.port, other.port);
@@ -46,11 +46,11 @@ test('two of them know nothing of each other', async (t) => {
   t.is(one.service.calls.length, 0);
 });
 
-test('users that make no sense are refused', async (t) => {
+test('invalid users are refused', async (t) => {
   await t.throwsAsync(startSimulator({ users: { alice: { passcodes: ['secret'] } } }));
 });
 
-test('it ends, whoever still waits', async (t) => {
+test('closing it ends pending requests', async (t) => {
   const simulator = await startSimulator();
   const { client } = clientFor(simulator);
   await client.ping(never);

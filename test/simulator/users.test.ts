@@ -2,7 +2,7 @@ import test from 'ava';
 import { parse, safeParse } from 'valibot';
 import { EXAMPLE_USERS, Users } from '../../src/simulator/users.ts';
 
-test('a user of whom nothing is said has a phone and is asked', (t) => {
+test('a user without settings has a phone and must use it', (t) => {
   t.deepEqual(parse(Users, { alice: {} })['alice'], {
     status: 'auth',
     devices: [{ name: 'XXX-XXX-1234', push: true, phone: true, sms: true }],
@@ -12,13 +12,13 @@ test('a user of whom nothing is said has a phone and is asked', (t) => {
   });
 });
 
-test('users share nothing', (t) => {
+test('users share no state', (t) => {
   const { alice, bert } = parse(Users, { alice: {}, bert: {} });
   alice?.passcodes.push('123456');
   t.deepEqual(bert?.passcodes, []);
 });
 
-test('the examples are users', (t) => {
+test('the example users are valid', (t) => {
   t.true(safeParse(Users, EXAMPLE_USERS).success);
 });
 

@@ -36,7 +36,7 @@ function opened() {
   return { clock, service, preauth, push, refused };
 }
 
-test('preauth names the factor, and tells a txid but no code', (t) => {
+test('preauth names the factor and returns a txid without a code', (t) => {
   const answer = opened().preauth('vera');
   t.deepEqual(answer.prompt?.factors, {
     default: 'verified_push1',
@@ -54,7 +54,7 @@ for (const [what, username, more] of [
   ['a client that says no', 'vera', { client_supports_verified_push: '0' }],
   ['a user without it', 'alice', { client_supports_verified_push: '1' }],
 ] as const) {
-  test(`${what} has plain pushes`, async (t) => {
+  test(`${what} gets plain pushes`, async (t) => {
     const { preauth, push } = opened();
     const answer = preauth(username, more);
     t.like(answer.prompt?.factors, { default: 'push1', 1: 'push1' });
@@ -65,7 +65,7 @@ for (const [what, username, more] of [
   });
 }
 
-test('auth_status tells the code, once the push is sent', async (t) => {
+test('auth_status returns the code once the push is sent', async (t) => {
   const { preauth, push, service } = opened();
   const { txid = '' } = preauth('vera');
   const transaction = await push({ username: 'vera', prompt: 'verified_push1', txid });
@@ -77,7 +77,7 @@ test('auth_status tells the code, once the push is sent', async (t) => {
   });
 });
 
-test('a synchronous call never tells the code', async (t) => {
+test('a synchronous call never returns the code', async (t) => {
   const { preauth, service } = opened();
   const { txid = '' } = preauth('vera');
   const answer = service.auth({ username: 'vera', factor: 'prompt', prompt: 'verified_push1', txid });
@@ -88,7 +88,7 @@ test('a synchronous call never tells the code', async (t) => {
   t.deepEqual(await answer, { result: 'allow', status: 'allow', status_msg: 'Success. Logging you in...' });
 });
 
-test('a verified push is approved with its code alone, and denied without', async (t) => {
+test('a Verified Push is approved only with its code, and denied without it', async (t) => {
   const { preauth, push } = opened();
   const { txid = '' } = preauth('vera');
   const form = { username: 'vera', prompt: 'verified_push1', txid };
@@ -100,7 +100,7 @@ test('a verified push is approved with its code alone, and denied without', asyn
   t.true((await push(form)).deny());
 });
 
-test('no other txid, factor or user will do', async (t) => {
+test('another txid, factor or user is refused', async (t) => {
   const { preauth, refused, service } = opened();
   const vera = { username: 'vera', txid: preauth('vera').txid ?? '' };
   const una = preauth('una').txid ?? '';
@@ -128,7 +128,7 @@ test('no other txid, factor or user will do', async (t) => {
   t.is(service.transactions.size, 0);
 });
 
-test('preauth tells the code to clients that show it by themselves', async (t) => {
+test('preauth returns the code to clients that show it themselves', async (t) => {
   const { preauth, push, clock, service } = opened();
   const { prompt, txid = '', verification_code: code = '', expiration } = preauth('paul');
   t.is(prompt?.factors?.['default'], 'push1');
