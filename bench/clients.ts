@@ -1,4 +1,4 @@
-/** The clients that are compared: Debian's libpam-duo, and ours with a private and with a resident engine. */
+/** The compared clients: Debian's libpam-duo, and pam_duo_ts with a private and with a resident engine. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -15,18 +15,18 @@ export const TITLES: Readonly<Record<Client, string>> = {
   resident: 'resident engine',
 };
 
-/** How one login went. Times in milliseconds. */
+/** Result of one login. Times in milliseconds. */
 export interface Timing {
   readonly code: number;
   readonly wall: number;
-  /** Of its process and of all that it started; the resident engine's share is not in it. */
+  /** CPU time of its process and all descendants, without the resident engine. */
   readonly cpu: number;
 }
 
-/** A service named sshd makes every client wait for the factor within one request. */
+/** In a service named sshd every client waits for the factor within one request. */
 export type Service = 'sshd' | 'duo';
 
-/** Where Debian's module is. @throws Error when it isn't installed */
+/** The path of Debian's module. @throws Error when it is not installed */
 function packagedModule(): string {
   const found = readdirSync('/usr/lib')
     .map((name) => `/usr/lib/${name}/security/pam_duo.so`)
@@ -76,7 +76,7 @@ export class ResidentEngine {
     return this.#process.pid ?? 0;
   }
 
-  /** Milliseconds of CPU time that it has taken so far, all its threads together. */
+  /** CPU time that it has used so far, all threads together, in milliseconds. */
   get cpu(): number {
     return readdirSync(`/proc/${this.pid}/task`)
       .map((task) => Number(readFileSync(`/proc/${this.pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]))
@@ -108,7 +108,7 @@ export class Stacks {
     this.#resident = resident;
   }
 
-  /** Writes them. `config` is the whole of a pam_duo.conf. */
+  /** Writes the stacks. `config` is the whole content of pam_duo.conf. */
   write(config: string): void {
     const path = join(this.#directory, 'pam_duo.conf');
     writeFileSync(path, config, { mode: 0o600 });
@@ -130,7 +130,10 @@ export class Stacks {
     return [join(this.#directory, stack), service, this.#user, String(total), String(atOnce)];
   }
 
-  /** Logs in `total` times, `atOnce` at a time, and waits for the end. @throws Error when one gets another code */
+  /**
+   * Runs `total` logins, `atOnce` of them concurrently, and waits for all. @throws Error when one gets
+   * another code
+   */
   run(stack: Stack, service: Service, total = 1, atOnce = 1): Timing[] {
     const args = this.#arguments(stack, service, total, atOnce);
     const { stdout, status } = spawnSync(this.#driver, args, { encoding: 'utf8', maxBuffer: 1 << 26 });
@@ -138,7 +141,7 @@ export class Stacks {
     return timings(stdout);
   }
 
-  /** Starts as many logins at once, and goes on. */
+  /** Starts that many concurrent logins and does not wait for their end. */
   start(client: Client, service: Service, total: number): ChildProcess {
     return spawn(this.#driver, this.#arguments(client, service, total, total), {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -146,7 +149,7 @@ export class Stacks {
   }
 }
 
-/** Reads what the driver prints. */
+/** Parses the output of the driver. */
 export function timings(text: string): Timing[] {
   return text
     .trim()

@@ -1,4 +1,4 @@
-/** The first login after an idle time: systemd holds the socket and starts the engine when somebody connects. */
+/** The first login after an idle time: systemd holds the socket and starts the engine on a connection. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, rmSync } from 'node:fs';
@@ -11,14 +11,14 @@ import { proportionalMiB } from './memory.ts';
 export interface Cold {
   /** Milliseconds of the whole login, the engine's start included: the median. */
   readonly wall: number;
-  /** MiB (PSS) of an engine that has served one login and has nothing to do. */
+  /** Memory (PSS, MiB) of an idle engine that has served one login. */
   readonly idle: number;
 }
 
-/** Milliseconds after which an engine has given back what its start took. */
+/** Time after which an engine has freed the memory that its start needed, in milliseconds. */
 const SETTLED_MS = 4000;
 
-/** `systemd-socket-activate` stands in for systemd, without the confinement of the service's unit. */
+/** `systemd-socket-activate` takes the place of systemd, without the restrictions of the service unit. */
 export async function measureCold(stacks: Stacks, rounds: number): Promise<Cold> {
   const walls: number[] = [];
   let idle = Number.NaN;

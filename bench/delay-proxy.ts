@@ -1,4 +1,4 @@
-/** Distance: a TCP proxy on this machine that lets everything arrive later, in its order. */
+/** A TCP proxy on this machine that delays all data and keeps its order. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { type Clock, systemClock } from '../src/lib/clock.ts';
 
@@ -7,23 +7,23 @@ export interface DelayProxyOptions {
   readonly port: number;
   /** Milliseconds that each packet is delayed, one way. */
   readonly delay: number;
-  /** Both where it listens and where it forwards to; 127.0.0.1. */
+  /** The address to listen on and to forward to; 127.0.0.1 by default. */
   readonly address?: string;
   readonly clock?: Clock;
 }
 
 export interface DelayProxy {
-  /** Where it listens. */
+  /** The port that it listens on. */
   readonly port: number;
-  /** Breaks what is connected. */
+  /** Resets all connections. */
   close(): Promise<void>;
 }
 
 /**
- * Starts listening. A connection is slow as well: what a client sends first comes after a round trip more, since a distant
- * peer would have let it wait for its handshake that long. What is in progress is held in memory, however much it is.
- * TCP's acknowledgements come from this machine: what a client that writes in small pieces loses to them over a real
- * distance is not shown.
+ * Starts listening. Connecting is delayed too: the first data of a client arrives one round trip later,
+ * like the data after a handshake with a distant peer. Delayed data is held in memory without a limit.
+ * TCP acknowledgements come from this machine, so the proxy does not show what a client that writes in
+ * small pieces loses to them over a real distance.
  */
 export async function startDelayProxy(options: DelayProxyOptions): Promise<DelayProxy> {
   const { port, delay, address = '127.0.0.1', clock = systemClock } = options;
@@ -35,7 +35,7 @@ export async function startDelayProxy(options: DelayProxyOptions): Promise<Delay
   };
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (near) => {
     hold(near);
-    // Its end is told by `close`.
+    // The `close` event reports the end.
     near.on('error', () => {});
     clock.sleep(2 * delay, closing.signal).then(
       () => {
@@ -61,7 +61,7 @@ export async function startDelayProxy(options: DelayProxyOptions): Promise<Delay
   };
 }
 
-/** One direction. Everything leaves `delay` after it came, and never before what came earlier. */
+/** One direction. Data leaves `delay` after its arrival and never before earlier data. */
 function carry(from: Socket, to: Socket, delay: number, clock: Clock, closing: AbortSignal): void {
   let last = Promise.resolve();
   const later = (act: () => void) => {

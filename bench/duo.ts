@@ -1,6 +1,6 @@
 /**
- * The simulated Duo of a bench, in a process of its own so that it takes no time from whoever measures. Told what to do
- * by messages, each answered by one.
+ * The simulated Duo of a bench, in a process of its own so that it uses no time of the measuring process.
+ * It is controlled by messages, each with one answer.
  */
 
 import { startSimulator } from '../src/simulator/simulator.ts';
@@ -8,20 +8,20 @@ import type { User } from '../src/simulator/users.ts';
 import { startDelayProxy } from './delay-proxy.ts';
 import { wallClock } from './start.ts';
 
-/** What the simulated Duo can be asked for. */
+/** The messages that the simulated Duo accepts. */
 export type Ask =
   | { readonly ask: 'user'; readonly status: User['status']; readonly phone: User['phone'] }
-  /** How many authentications wait for the phone. */
+  /** Number of authentications that wait for the phone. */
   | { readonly ask: 'pending' }
   | { readonly ask: 'approve' }
-  /** When the first request came since this was asked last, by wallClock(); 0: none has come. */
+  /** Time (wallClock()) of the first request since the last such message; 0: there was none. */
   | { readonly ask: 'firstCall' };
 
-/** The first message: where it is. */
+/** The first message: its address. */
 export interface Place {
   readonly ca: string;
   readonly host: string;
-  /** The configuration for it, near and far away. */
+  /** The configuration for direct access, and for access through the delay. */
   readonly near: string;
   readonly far: string;
 }

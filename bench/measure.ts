@@ -1,4 +1,7 @@
-/** What is measured: whole PAM logins of each client, in turns, so that a busy moment strikes all of them. */
+/**
+ * The measurements: whole PAM logins of each client, alternating, so that other load on the machine affects
+ * all clients alike.
+ */
 import { once } from 'node:events';
 import { CLIENTS, type Client, type ResidentEngine, type Service, type Stacks, timings } from './clients.ts';
 import { proportionalMiB, withDescendants } from './memory.ts';
@@ -49,7 +52,7 @@ export function measureCost(
   rounds: number,
 ): Each<Cost> {
   const taken = each(() => ({ wall: [] as number[], cpu: [] as number[] }));
-  // Whatever is read for the first time is read now.
+  // A first login loads every file into the page cache.
   for (const client of CLIENTS) allIn(client, stacks.run(client, service));
   for (let round = 0; round < rounds; round += 1) {
     for (const client of CLIENTS) {
@@ -66,7 +69,7 @@ export function measureCost(
   return each((client) => ({ wall: median(taken[client].wall), cpu: median(taken[client].cpu) }));
 }
 
-/** Many logins at once. */
+/** Many concurrent logins. */
 export interface Throughput {
   readonly atOnce: number;
   /** Logins a second. */
@@ -74,7 +77,7 @@ export interface Throughput {
   /** Milliseconds. */
   readonly p50: number;
   readonly p99: number;
-  /** Logins that were not let in. */
+  /** Number of logins that failed. */
   readonly failed: number;
 }
 
@@ -101,13 +104,13 @@ export function measureThroughput(
 /** Logins that wait for their push. */
 export interface Waiting {
   readonly count: number;
-  /** Proportional set sizes of every process that has to do with them, in MiB. */
+  /** Sum of the proportional set sizes of all processes of the logins, in MiB. */
   readonly memory: number;
-  /** The resident engine's share of it. */
+  /** The part of the resident engine. */
   readonly engine: number;
 }
 
-/** What a measurement needs of the simulated Duo. */
+/** The controls of the simulated Duo that a measurement uses. */
 export interface Phone {
   pending(): Promise<number>;
   approve(): Promise<number>;

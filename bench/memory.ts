@@ -1,7 +1,7 @@
-/** How much memory processes take. */
+/** Memory of processes. */
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** These processes with all that they have started, however deep. */
+/** These processes and all their descendants. */
 export function withDescendants(roots: readonly number[]): number[] {
   const parents = new Map<number, number>();
   for (const name of readdirSync('/proc')) {
@@ -17,14 +17,14 @@ export function withDescendants(roots: readonly number[]): number[] {
   return [...found];
 }
 
-/** The sum of their proportional set sizes (PSS), in MiB: what they share is counted once. */
+/** The sum of their proportional set sizes (PSS), in MiB: shared memory is counted once. */
 export function proportionalMiB(pids: readonly number[]): number {
   return pids
     .map((pid) => Number(/^Pss:\s+(\d+) kB/m.exec(read(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0))
     .reduce((sum, kib) => sum + kib / 1024, 0);
 }
 
-/** A file of /proc; empty where its process is gone. */
+/** A file of /proc; empty when its process has ended. */
 function read(path: string): string {
   try {
     return readFileSync(path, 'latin1');

@@ -1,4 +1,4 @@
-/** What was measured, as a table, as a plot, and beside what was hoped for. */
+/** The results as tables, as a plot, and compared with the goals. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { CLIENTS, type Client, TITLES } from './clients.ts';
@@ -28,7 +28,7 @@ const two = (value: number) => value.toFixed(2);
 const whole = (value: number) => value.toFixed(0);
 const one = (value: number) => value.toFixed(1);
 
-/** The goals, and what became of them. Those that were not measured are left out. */
+/** The goals and their results. Goals without a measurement are left out. */
 export function judge({ costs, throughput, waiting, start }: Results): Judgement[] {
   const cost = (name: string, roundTrip: number) =>
     costs.find((each) => each.login.name === name && each.roundTrip === roundTrip)?.each;
@@ -86,7 +86,7 @@ function byClient(
   return markdown(['logins', ...CLIENTS.map((client) => TITLES[client])], rows);
 }
 
-/** Everything, as Markdown tables. */
+/** All results as Markdown tables. */
 export function table(results: Results): string {
   const { costs, throughput, waiting, start, cold } = results;
   const login = costs.map(({ login: { name }, roundTrip, each: { c, private: own, resident } }) => [
@@ -136,7 +136,7 @@ const ROW = 20;
 const LEFT = 230;
 const WIDTH = 420;
 
-/** Wall time of one login, ours as a share of C's, as an SVG picture. */
+/** Wall time of one login relative to the C client's, as an SVG plot. */
 export function plot({ costs }: Results): string {
   const most = Math.max(
     1,
@@ -180,7 +180,7 @@ const PAGE = 'docs/performance.md';
 const BEGIN = '<!-- measured: written by `npm run bench -- --write` -->';
 const END = '<!-- end of what was measured -->';
 
-/** Puts table, goals and plot into docs. */
+/** Writes tables, goals and plot into docs. */
 export function write(results: Results): void {
   const page = readFileSync(PAGE, 'utf8');
   const [before, rest] = page.split(BEGIN);

@@ -1,6 +1,7 @@
 /**
- * `npm run bench`: our clients beside Debian's libpam-duo, in one run, so that ratios mean something. Writes
- * docs/performance.md's table and plot with `--write`; `--quick` measures little, to see that everything works.
+ * `npm run bench`: pam_duo_ts and Debian's libpam-duo in one run, so that ratios are meaningful. `--write`
+ * writes the tables and the plot of docs/performance.md; `--quick` measures little, to check that
+ * everything works.
  */
 import { type ChildProcess, fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -72,13 +73,13 @@ class Duo {
 
 interface Amount {
   readonly rounds: number;
-  /** Logins that the resident engine has served before it is measured: V8 compiles what it sees often. */
+  /** Logins that the resident engine serves before it is measured, so that V8 has compiled its code. */
   readonly before: number;
-  /** Engines that a socket starts. */
+  /** Number of engine starts by a socket. */
   readonly cold: number;
   readonly atOnce: readonly number[];
   readonly waiting: readonly number[];
-  /** Private engines are processes: more of them than this would measure the machine's swap. */
+  /** Private engines are processes: with more of them the machine would swap. */
   readonly privateWaiting: number;
 }
 const FULL: Amount = {
@@ -158,7 +159,7 @@ async function measure(amount: Amount, directory: string): Promise<Results> {
   return results;
 }
 
-/** The engines' users. Only a private copy of this machine gets them from here. */
+/** Creates the engines' users. This runs only in a private copy of the machine. */
 function makeUsers(): void {
   if (hostname() !== 'host') throw new Error('start it with `npm run bench`');
   for (const user of ['duo', 'duo-private']) {

@@ -1,7 +1,7 @@
 /**
- * `npm run soak`: 20,000 logins through one resident engine while everything around it goes wrong, and then an engine that
- * is killed. Ends with 1 when something is wrong. `--write` writes docs/soak.md and docs/soak.svg, `--quick` does
- * little, `--logins N` more or less, `--seed N` others.
+ * `npm run soak`: 20,000 logins through one resident engine under faults of all kinds, then one killed
+ * engine. Exits with 1 when a check fails. `--write` writes docs/soak.md and docs/soak.svg, `--quick` runs
+ * few logins, `--logins N` and `--seed N` set their number and the seed.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';

@@ -1,4 +1,4 @@
-/** How long a private engine takes from its start to its first request, beside a Node that does nothing. */
+/** Time from the start of a private engine to its first request, beside a Node that does nothing. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
@@ -13,14 +13,14 @@ export interface Start {
   readonly request: number;
 }
 
-/** Milliseconds since 1970, as every process of this machine counts them. */
+/** Milliseconds since 1970, the same in every process of this machine. */
 export function wallClock(): number {
   return performance.timeOrigin + performance.now();
 }
 
 /**
  * @param config a pam_duo.conf of the simulated Duo
- * @param firstCall when the simulated Duo got the first request since it was asked last, by wallClock()
+ * @param firstCall resolves to the time (wallClock()) of the first request since the last call
  */
 export async function measureStart(
   config: string,

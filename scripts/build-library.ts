@@ -1,8 +1,8 @@
 /**
- * Builds what `npm pack` packs into dist/: one JavaScript file for Node 20.17 and later, and its types.
+ * Builds the content of `npm pack` in dist/: one JavaScript file for Node 20.17 and later, and its types.
  *
- * What the library uses of other packages is inside that file: a program that takes it up gets no packages beside it, and
- * of those that are inside only the code that a login runs, in the versions that were tested here.
+ * The file contains what the library needs of other packages, so a program that uses the library installs
+ * no other package. Only the code that a login runs is included, in the versions tested here.
  */
 import { spawnSync } from 'node:child_process';
 import { globSync, mkdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';

@@ -18,10 +18,10 @@ export function run(program: string, args: readonly string[], env: NodeJS.Proces
   if (status !== 0) throw new Error(`${program} ${args.join(' ')}: failed with ${status}`);
 }
 
-/** The module, the addon and what else is native, in build/Release. */
+/** Builds the module, the addon and the other native files in build/Release. */
 export function buildNative(): void {
   run('node_modules/.bin/cmake-js', ['compile', '--log-level', 'warn']);
-  // Where the resident engine looks for it: beside itself.
+  // The resident engine loads the addon from its own directory.
   copyFileSync('build/Release/unix.node', 'build/unix.node.new');
   renameSync('build/unix.node.new', 'build/unix.node');
 }
@@ -56,21 +56,22 @@ export async function buildEngine({ node, emulator, directory }: EngineBuild): P
       executable: node,
       output: `${directory}/duo-ts.new`,
       disableExperimentalSEAWarning: true,
-      // main.cjs is too short to gain from a code cache, and its cache would differ from build to build.
+      // A code cache would not speed up main.cjs, which is short, and would differ between builds.
       useCodeCache: false,
-      // PERM0001 warns of addons. The engine loads its own on purpose, and the warning would go to a login's log.
+      // PERM0001 warns about addons. The engine loads its own on purpose, and the warning would appear in a login's
+      // log.
       execArgv: [...PERMISSIONS, '--disable-warning=ExperimentalWarning', '--disable-warning=PERM0001'],
       execArgvExtension: 'none',
     }),
   );
   const [program, ...args] = command;
   run(program, [...args, '--build-sea', `${directory}/duo-ts.json`]);
-  // In one step: a login that starts now gets the old engine or the new one.
+  // Replaced in one step: a starting login gets the old or the new engine.
   renameSync(`${directory}/duo-ts.new`, `${directory}/duo-ts`);
   return packages;
 }
 
-/** Without a cache the engine does the same, and starts more slowly. */
+/** Without the cache the engine behaves the same and starts more slowly. */
 async function engineCache(command: Command, bundles: string): Promise<Record<string, string>> {
   const path = `${bundles}/engine.cache`;
   try {

@@ -1,15 +1,18 @@
-/** Bundles duo-ts: what starts it, and each of its parts; of axios only what a login uses. */
+/**
+ * Bundles duo-ts: its entry point and each of its parts. Of axios only the code that a login uses is
+ * included.
+ */
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { PARTS } from '../src/cli/parts.ts';
 
 /**
- * What axios imports for redirects, proxies, forms, compression, HTTP/2 and fetch, none of which a login uses. They would
- * be more than half of the engine's bundle. form-data brings a table of all media types, http2, zlib and fetch.js load
- * parts of Node, and each of the six makes a start slower.
+ * Imports of axios for redirects, proxies, forms, compression, HTTP/2 and fetch. A login uses none of them,
+ * and they would be more than half of the engine's bundle. form-data contains a table of all media types;
+ * http2, zlib and fetch.js load parts of Node. Each of the six makes the start slower.
  */
 const UNUSED = /^(?:follow-redirects|https-proxy-agent|form-data|zlib|http2|\.\/fetch\.js)$/;
 
-/** axios without those imports: they are empty, but for the constants that it reads while it loads. */
+/** Replaces those imports by empty modules, except for constants that axios reads while it loads. */
 export function leanAxios(): Plugin {
   return {
     name: 'lean-axios',

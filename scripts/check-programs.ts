@@ -1,7 +1,10 @@
-/** Whether programs and libraries can be loaded on this machine, before they are put where logins depend on them. */
+/** Checks that programs and libraries can be loaded on this machine before they are installed. */
 import { spawnSync } from 'node:child_process';
 
-/** The packages that hold what the engine needs and a machine without a compiler may lack: Debian's name, Fedora's name. */
+/**
+ * Packages with libraries that the engine needs and a machine without a compiler may lack: Debian's name,
+ * Fedora's name.
+ */
 const PACKAGES: Readonly<Record<string, readonly [string, string]>> = {
   'libatomic.so.1': ['libatomic1', 'libatomic'],
   'libgcc_s.so.1': ['libgcc-s1', 'libgcc'],
@@ -16,17 +19,17 @@ const LOADERS: Readonly<Record<string, string>> = {
 
 export interface Program {
   readonly path: string;
-  /** An argument with which it starts and ends at once, and the beginning of what it prints then. */
+  /** An argument with which it exits at once, and the beginning of its output. */
   readonly start: readonly [argument: string, output: RegExp];
 }
 
-/** Runs as a login does it: nothing of the environment reaches the loader. */
+/** The environment is empty, as in a login, so that it cannot affect the loader. */
 function run(program: string, ...args: string[]) {
   const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8', env: {} });
   return { status, output: error === undefined ? `${stdout}${stderr}` : error.message };
 }
 
-/** The libraries that the loader does not find for a program or library. */
+/** The libraries of a program or library that the loader does not find. */
 function missingLibraries(path: string): string[] {
   const { output } = run(
     LOADERS[process.arch] ?? 'ldd',
@@ -43,8 +46,8 @@ function packageOf(library: string): string {
 }
 
 /**
- * Looks for what each file needs, and starts each program.
- * @throws Error naming the files that can't be loaded, the libraries that are missing and their packages
+ * Finds the libraries of each file and starts each program.
+ * @throws Error naming the files that cannot be loaded, the missing libraries and their packages
  */
 export function checkPrograms(programs: readonly Program[], libraries: readonly string[]): void {
   const paths = [...programs.map(({ path }) => path), ...libraries];

@@ -1,6 +1,7 @@
 /**
- * A real PAM login against a simulated Duo: libpam, pam_duo_ts.so, the engine, TLS. In a terminal somebody logs in; without
- * one, a fixed tour is made, which fails when anything happens that was not expected. `--tour` makes it in a terminal too.
+ * A real PAM login against a simulated Duo: libpam, pam_duo_ts.so, the engine, TLS. In a terminal the user
+ * logs in. Without one, or with `--tour`, a fixed list of logins runs, and each unexpected result is a
+ * failure.
  */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,7 +29,7 @@ function say(text = ''): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** A place for one login's files, which the engine's user can reach. */
+/** A directory for the files of one login that the engine's user can read. */
 class Place {
   readonly directory = mkdtempSync(join(tmpdir(), 'pam-duo-ts-'));
   readonly #cafile = join(this.directory, 'ca.pem');
@@ -113,7 +114,7 @@ const SCENES: readonly Scene[] = [
   },
 ];
 
-/** Answers prompts in their order; one too many, and the conversation fails. */
+/** Answers prompts in order. After the last answer the conversation fails. */
 function scripted(answers: readonly string[]): PamConversation {
   const left = [...answers];
   return async (messages) => {
@@ -132,7 +133,7 @@ function nameOf(code: number): string {
   return Object.entries(PamCode).find(([, value]) => value === code)?.[0] ?? String(code);
 }
 
-/** Makes the tour and returns how many scenes went another way. */
+/** Runs the tour and returns the number of unexpected results. */
 async function tour(): Promise<number> {
   let wrong = 0;
   const place = new Place(false);
@@ -153,7 +154,7 @@ async function tour(): Promise<number> {
   return wrong;
 }
 
-/** Somebody logs in at this terminal. */
+/** A login of the user at this terminal. */
 async function interactive(): Promise<number> {
   const passcodes = ['111111', '222222', '333333'];
   const simulator = await startSimulator({ users: { [user]: { passcodes } } });
@@ -188,7 +189,7 @@ async function interactive(): Promise<number> {
   }
 }
 
-/** What the module would refuse, in words that help. */
+/** Explains conditions under which the module would refuse to run. */
 function obstacle(): string | undefined {
   if (user === '') return `there is no passwd entry for uid ${uid}`;
   for (const path of [join(checkout, 'build'), join(checkout, 'build/duo-ts')]) {

@@ -77,7 +77,7 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** Installs in one step: a login that starts now finds the old file or the new one. */
+/** Installs each file in one step: a starting login finds the old or the new one. */
 function place(file: SystemFile): void {
   const path = destdir + file.to;
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
@@ -98,7 +98,7 @@ function isSetuid(path: string): boolean {
   return status !== undefined && status.uid === 0 && (status.mode & 0o4000) !== 0;
 }
 
-/** The Debian package that the file belongs to; undefined: none, or the system is not a Debian. */
+/** The Debian package that owns the file; undefined: none, or this is not Debian. */
 function packageOf(path: string): string | undefined {
   if (destdir !== '') return undefined;
   const { status, stdout } = spawnSync('dpkg-query', ['--search', path], { encoding: 'utf8' });
@@ -122,17 +122,17 @@ function installLauncher(file: SystemFile, setuid: boolean, replace: boolean): v
 
 function install(setuid: boolean, replace: boolean): void {
   if (!existsSync('build/duo-ts')) throw new Error('nothing has been built: run `npm run build` first');
-  // The same sources as in build/Release, with the installed engine's path compiled in.
+  // The same sources as in build/Release, compiled with the path of the installed engine.
   const options = [`-DDUO_TS_ENGINE=${enginePath(layout)}`, '-DCMAKE_BUILD_TYPE=Release'];
   run('cmake', ['-S', '.', '-B', 'build/install', '-G', generator(), ...options]);
   run('cmake', ['--build', 'build/install']);
-  // A package declares its dependencies: this machine is not where it will run.
+  // The dependencies are those of a package, which is not installed on this machine.
   if (destdir === '') checkBuilt();
   for (const file of files) {
     if (file.to === launcher) installLauncher(file, setuid, replace);
     else place(file);
   }
-  // The loader keeps a list of libraries.
+  // ldconfig updates the loader's cache of libraries.
   if (destdir === '') spawnSync('ldconfig');
   for (const config of configs) {
     if (existsSync(destdir + config)) say(`kept ${destdir}${config}`);
@@ -144,14 +144,14 @@ function install(setuid: boolean, replace: boolean): void {
   );
 }
 
-/** What the first build was made with: the other one may not be there. */
+/** Uses the generator of the first build, since the other one may not be installed. */
 function generator(): string {
   const cache = ['build/install/CMakeCache.txt', 'build/CMakeCache.txt'].find((path) => existsSync(path));
   const text = cache === undefined ? '' : readFileSync(cache, 'utf8');
   return /^CMAKE_GENERATOR:INTERNAL=(.*)$/m.exec(text)?.[1] ?? 'Unix Makefiles';
 }
 
-/** An engine that can't be loaded would deny every login. @throws Error */
+/** Checks the engine first, since one that cannot be loaded denies every login. @throws Error */
 function checkBuilt(): void {
   checkPrograms(
     [
@@ -218,7 +218,7 @@ function uninstall(force: boolean): void {
     try {
       rmdirSync(destdir + join(prefix, directory));
     } catch {
-      // It has files of somebody else.
+      // The directory contains other files.
     }
   }
   for (const name of destdir === '' ? SYSTEM_USERS.filter(hasUser) : []) {

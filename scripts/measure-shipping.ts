@@ -1,7 +1,7 @@
 /**
- * Two ways to ship the engine, measured: the single executable that is installed, and a directory with the same Node, the
- * same bundle and V8's code cache. `node scripts/measure-shipping.ts [ROUNDS]` after `npm run build`. The table in
- * CONTRIBUTING comes from here. It decides nothing by itself and no test runs it.
+ * Measures two ways to ship the engine: the single executable that is installed, and a directory with the
+ * same Node, the same bundle and V8's code cache. `node scripts/measure-shipping.ts [ROUNDS]` after `npm
+ * run build` prints the table in CONTRIBUTING. No test runs it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,7 +13,10 @@ import { PERMISSIONS } from '../src/cli/permissions.ts';
 
 const ENV = { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', HOME: '/' };
 
-/** Runs the engine's bundle beside it, with V8's code cache beside that, as src/cli/parts.ts does inside the executable. */
+/**
+ * Loads the engine's bundle with V8's code cache from its directory, as src/cli/parts.ts does inside the
+ * executable.
+ */
 const LOADER = `'use strict';
 const { readFileSync } = require('node:fs');
 const { Script } = require('node:vm');
@@ -38,7 +41,7 @@ interface Way {
 interface Sample {
   readonly ms: number;
   readonly rssKib: number;
-  /** Of that, what no file stands behind. */
+  /** Of that, anonymous memory. */
   readonly anonymousKib: number;
 }
 
@@ -52,7 +55,7 @@ function socketOf(child: ChildProcess): Readable {
   return socket;
 }
 
-/** From before the start to the first byte of its HELLO; what it holds then. */
+/** Time from the start to the first byte of HELLO, and the memory in use then. */
 async function sample(way: Way): Promise<Sample> {
   const before = process.hrtime.bigint();
   const child = start(way);

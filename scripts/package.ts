@@ -169,7 +169,7 @@ function buildDebian(architecture: Architecture, directory: string, time: Date):
     env: {
       ...process.env,
       SOURCE_DATE_EPOCH: String(time.getTime() / 1000),
-      // Another dpkg-buildpackage could be the parent of this process.
+      // Removes variables of an outer dpkg-buildpackage.
       DEB_BUILD_OPTIONS: 'nocheck noautodbgsym parallel=2',
       LC_ALL: 'C.UTF-8',
     },
@@ -189,7 +189,7 @@ async function buildPackages(architecture: Architecture, output: string): Promis
     prefix: '/usr',
     libdir,
     securitydir: `${libdir}/security`,
-    // Debian's own package login-duo, and Duo's, have login_duo and the pages login_duo.8 and duo.3.
+    // The packages login-duo and duo-unix already contain login_duo, login_duo.8 and duo.3.
     loginDuo: 'login_duo_ts',
     libraryPage: 'duo_ts.3',
   };

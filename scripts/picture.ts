@@ -1,7 +1,8 @@
 /**
- * The picture in README: a real login, written down. `node scripts/picture.ts [FILE]` (docs/login.svg) makes a private copy
- * of this machine (test/hosts/enter.sh, as root), installs the project there, and lets somebody log in with ssh and become
- * root with sudo. What the terminal and the system's log showed is drawn; only what the phone showed is written beside it.
+ * Draws the picture in README from a real login. `node scripts/picture.ts [FILE]` (docs/login.svg) makes a
+ * private copy of this machine (test/hosts/enter.sh, as root), installs the project there, and logs in with
+ * ssh and becomes root with sudo. The picture shows the terminal and the system log, and beside them what
+ * the phone showed.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,11 +22,11 @@ const NAMESPACES = ['--mount', '--net', '--pid', '--uts', '--ipc', '--fork', '--
 interface Recording {
   readonly transcript: string;
   readonly log: readonly string[];
-  /** What the phone showed when it was asked. */
+  /** The push as the phone showed it. */
   readonly phone: Readonly<Record<string, string>>;
 }
 
-/** Runs this script again, in a machine of its own, which writes the picture to standard output. */
+/** Runs this script again in a private machine; it writes the picture to standard output. */
 function inPrivateMachine(): string {
   const args = [...NAMESPACES, '--propagation', 'private', 'test/hosts/enter.sh'];
   const { status, stdout, stderr, error } = spawnSync(
@@ -41,7 +42,7 @@ function inPrivateMachine(): string {
   return stdout.slice(end);
 }
 
-/** A server and a client address on the loopback, and names as a network would have them. */
+/** A server address and a client address on the loopback, with host names as in a network. */
 function network(): void {
   for (const address of [SERVER_ADDRESS, CLIENT_ADDRESS])
     run('ip', 'addr', 'add', `${address}/32`, 'dev', 'lo');
@@ -79,7 +80,7 @@ async function startSshd() {
 async function record(): Promise<Recording> {
   setUp();
   network();
-  // No kernel version of the machine that drew it.
+  // Hides the kernel version of this machine.
   rmSync('/etc/update-motd.d', { recursive: true, force: true });
   const log = await SystemLog.start();
   const duo = await startDuo({ users: { alice: { passcodes: ['628731'] } } }, 'pushinfo = yes');
@@ -123,7 +124,7 @@ const QUESTION = /^(.*(?:Passcode or option \(1-3\): |[Pp]assword.*: ))(.*)$/;
 
 function terminalLines({ transcript, phone }: Recording): Line[] {
   const shown = transcript.trimEnd().split('\n');
-  // The shell waits for more; nothing more is to be seen.
+  // The shell waits for input; the picture is complete.
   if (PROMPT.exec(`${shown.at(-1)} `)?.[2] === '') shown.pop();
   return shown.map((line) => {
     const [, place, command] = PROMPT.exec(line) ?? [];

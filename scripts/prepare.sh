@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 purpose=${1:?demo, test or bench}
 
-# Every package with the file that shows that it is there.
+# Each package with a file that exists when it is installed.
 packages="
 gcc:/usr/bin/gcc
 g++:/usr/bin/g++
@@ -15,13 +15,13 @@ libc6-dev:/usr/include/stdio.h
 ca-certificates:/etc/ssl/certs/ca-certificates.crt
 libatomic1:/usr/share/doc/libatomic1
 "
-# Duo's own client, to measure against.
+# Duo's own client, for comparison.
 if [ "$purpose" = bench ]; then
   packages="$packages
 libpam-duo:/usr/share/pam-configs/duo-unix
 "
 fi
-# What the tests run beside: real hosts, and tools that judge the C code.
+# Real PAM applications for the tests, and tools that check the C code.
 if [ "$purpose" = test ]; then
   packages="$packages
 openssh-server:/usr/sbin/sshd
@@ -57,7 +57,7 @@ if [ -n "$missing" ]; then
     exit 1
   fi
   echo "Installing system packages:$missing"
-  # A server that a package starts by itself would be a surprise: nothing is started.
+  # policy-rc.d keeps packages from starting servers.
   policy=/usr/sbin/policy-rc.d
   if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"

@@ -1,6 +1,6 @@
 /**
- * V8's code cache for the engine, made after a login: it then holds every function that a login runs, where one made
- * before would hold almost none. The login is real, with a simulated Duo on loopback.
+ * Makes V8's code cache for the engine after a login, when it contains every function that a login runs. A
+ * cache made before would contain almost none. The login is real, with a simulated Duo on loopback.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,8 +21,8 @@ const ANSWER = '1';
 /**
  * @param command runs the Node whose copy becomes the engine
  * @param part path of the engine's bundle
- * @param cache where the cache is written to
- * @throws Error when the login does not end as it should, or Node does not take the cache
+ * @param cache path of the cache to write
+ * @throws Error when the login ends unexpectedly, or when Node rejects the cache
  */
 export async function rehearse(command: Command, part: string, cache: string): Promise<void> {
   rmSync(cache, { force: true });
@@ -30,7 +30,7 @@ export async function rehearse(command: Command, part: string, cache: string): P
   const simulator = await startSimulator({ users: { [USER]: { phone: 'approve' } } });
   try {
     writeFileSync(cafile, simulator.ca);
-    // The first run makes the cache; the second shows that a Node with the engine's limits takes it.
+    // The first run makes the cache; the second checks that a Node with the engine's limits accepts it.
     await logIn(command, [...REPRODUCIBLE, LOADER, part, cache, 'make'], simulator.config(cafile));
     resetFlags(command, cache);
     await logIn(command, [LOADER, part, cache, 'take'], simulator.config(cafile));
@@ -40,13 +40,13 @@ export async function rehearse(command: Command, part: string, cache: string): P
   }
 }
 
-/** With these V8 writes the same cache each time. */
+/** These flags make the cache reproducible. */
 const REPRODUCIBLE = ['--predictable', '--hash-seed=1', '--random-seed=1'];
-/** Where V8's header has the hash of the flags with which the cache was made. */
+/** Offset of the flag hash in the header of V8's cache. */
 const FLAGS_BEGIN = 12;
 const FLAGS_END = 16;
 
-/** Replaces the flags by those of an engine, which has none. They do not change what functions are compiled to. */
+/** Writes the flag hash of an engine, which has no flags. The flags do not change the compiled code. */
 function resetFlags([program, ...args]: Command, cache: string): void {
   const script = `new vm.Script('0').createCachedData().toString('hex', ${FLAGS_BEGIN}, ${FLAGS_END})`;
   const flags = execFileSync(program, [...args, '--print', script], { encoding: 'utf8', env: {} }).trim();
@@ -57,7 +57,7 @@ function resetFlags([program, ...args]: Command, cache: string): void {
 
 const LOADER = new URL('./rehearsal-engine.ts', import.meta.url).pathname;
 
-/** Plays the host of one login. */
+/** Acts as the PAM application of one login. */
 async function logIn([program, ...first]: Command, args: readonly string[], config: string): Promise<void> {
   const engine = spawn(program, [...first, ...args], {
     stdio: ['ignore', 'inherit', 'inherit', 'pipe'],

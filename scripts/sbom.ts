@@ -43,7 +43,7 @@ export function billOfMaterials(packages: readonly string[], node: string, time:
     purl,
     licenses: [{ license: { id: 'MIT' } }],
   };
-  // A random number, and edges to packages that are not bundled.
+  // The serial number is random, and the edges name packages that are not bundled.
   const { serialNumber: _, dependencies: __, ...rest } = bom;
   rest.metadata.timestamp = time.toISOString();
   rest.metadata.component.name = 'pam-duo-ts';

@@ -51,7 +51,8 @@ export function systemFiles(layout: Layout, built: Built): SystemFile[] {
   const engine = enginePath(layout);
   const documents = join(prefix, 'share/doc/pam-duo-ts');
   return [
-    // Executed by everybody and read by nobody: so the kernel lets no process of the same user look into an engine.
+    // Executable for everyone and readable for nobody: then the kernel lets no process of the same user read an
+    // engine's memory.
     { part: 'pam', to: engine, from: built.engine, mode: 0o711 },
     { part: 'pam', to: join(prefix, 'libexec/duo-ts/unix.node'), from: built.addon, mode: 0o644 },
     { part: 'pam', to: join(prefix, 'bin/duo-ts'), target: relative(join(prefix, 'bin'), engine) },
@@ -80,7 +81,7 @@ export function systemFiles(layout: Layout, built: Built): SystemFile[] {
     { part: 'library', to: join(libdir, 'libduo_ts.so.1'), target: LIBRARY },
     { part: 'development', to: join(libdir, 'libduo_ts.so'), target: LIBRARY },
     { part: 'development', to: join(libdir, 'pkgconfig/duo_ts.pc'), text: pkgConfig(layout), mode: 0o644 },
-    // In a directory of its own: Duo's library has a duo.h too. pkg-config knows the way.
+    // In a directory of its own, since Duo's library also has a duo.h. pkg-config knows the path.
     copy('development', 'native/libduo/duo.h', join(prefix, 'include/duo_ts/duo.h')),
     copy('development', 'examples/login.c', join(documents, 'examples/login.c')),
   ];

@@ -1,4 +1,4 @@
-/** A terminal's text as a picture: SVG without scripts, fonts or anything else from elsewhere. */
+/** Draws the text of a terminal as SVG without scripts, fonts or other external resources. */
 
 export type Ink = 'plain' | 'dim' | 'typed' | 'place' | 'good' | 'aside';
 
@@ -22,14 +22,14 @@ const INKS: Readonly<Record<Ink, string>> = {
   good: '#7ee787',
   aside: '#e3b341',
 };
-/** Pixels. A column is what a 14-pixel monospaced character takes. */
+/** Pixels. A column has the width of a 14-pixel monospaced character. */
 const COLUMN = 8.43;
 const ROW = 21;
 const BAR = 36;
 const MARGIN = 18;
 const GAP = 14;
 
-/** Draws the panes below one another, all as wide as the longest line. `label` says in words what is to be seen. */
+/** Draws the panes below one another, as wide as the longest line. `label` is the text for screen readers. */
 export function terminalSvg(panes: readonly Pane[], label: string): string {
   const columns = Math.max(...panes.flatMap(({ lines }) => lines.map(lengthOf)));
   const width = Math.ceil(columns * COLUMN) + 2 * MARGIN;
@@ -70,7 +70,7 @@ function draw(pane: Pane, width: number): string {
   ].join('\n');
 }
 
-/** Each run stands at its column, so that a font of another width moves nothing into anything else. */
+/** Each run of text has its own position, so that fonts of another width do not overlap. */
 function drawLine(line: Line, y: number): string {
   let column = 0;
   const spans: string[] = [];

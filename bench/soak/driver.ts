@@ -1,4 +1,4 @@
-/** The host's end of PROTOCOL.md in TypeScript: whole logins, and guests who want none. */
+/** The client side of PROTOCOL.md in TypeScript: whole logins, and connections that misbehave. */
 import { createConnection, type Socket } from 'node:net';
 import { factsToFrame } from '../../src/bridge/facts.ts';
 import {
@@ -12,29 +12,32 @@ import {
 import type { Facts } from '../../src/login/messages.ts';
 import type { Dice } from './scenario.ts';
 
-/** Milliseconds after which a login that has not ended is lost: the engine's own limit, and time to hang up. */
+/**
+ * Time after which a login without an end counts as lost, in milliseconds: the engine's own limit, and time
+ * to disconnect.
+ */
 const LOST_MS = 140_000;
 
 const DEAF_MS = 9000;
 
-/** How a connection ended. */
+/** Result of a connection. */
 export interface Ending {
-  /** The verdict's outcome; undefined: none came. */
+  /** The verdict's outcome; undefined: there was none. */
   readonly outcome: number | undefined;
-  /** The engine said HELLO. */
+  /** The engine sent HELLO. */
   readonly greeted: boolean;
-  /** The system's code for what happened to the socket, such as `EAGAIN`: nobody takes the connection. */
+  /** The system's error code of the socket, such as `EAGAIN` when the queue is full. */
   readonly code: string | undefined;
-  /** What was against PROTOCOL.md, or took too long. */
+  /** A violation of PROTOCOL.md, or a wait that was too long. */
   readonly fault: string | undefined;
   readonly ms: number;
 }
 
-/** Where a host leaves: before or after its FACTS, at the engine's HELLO, or when the user was shown something. */
+/** When the client disconnects: before or after its FACTS, after HELLO, or after the first status message. */
 export type Leave = 'hello' | 'facts' | 'greeted' | 'shown';
 
 export interface Manner {
-  /** What every prompt is answered with; undefined: the conversation fails. */
+  /** The answer to every prompt; undefined: the conversation fails. */
   readonly answer?: string | undefined;
   readonly leave?: { readonly at: Leave; readonly cancel: boolean } | undefined;
 }
@@ -147,7 +150,10 @@ class Host {
   }
 }
 
-/** A connection that is no login: sends these bytes. Resolves when it is closed. @param hangUp by the guest itself */
+/**
+ * A connection that sends these bytes instead of a login. Resolves when it is closed. @param hangUp closed
+ * by the client
+ */
 function guest(path: string, bytes: Buffer, hangUp: boolean): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
   const socket = createConnection(path);
@@ -175,25 +181,25 @@ function verdicts(bytes: Buffer): number[] {
     .map((frame) => frame.number('outcome'));
 }
 
-/** Guests, so many at once. Each resolves to what was wrong with how it was treated. */
+/** That many concurrent misbehaving connections. Each resolves to what the engine did wrong. */
 export const GUESTS = {
-  /** Goes away in the middle of what a host says, wherever that is. */
+  /** Disconnects in the middle of a frame, at any byte. */
   vanish: (path: string, dice: Dice, facts: Buffer) => {
     const whole = Buffer.concat([HELLO, facts]);
     return guest(path, whole.subarray(0, dice.below(whole.length)), true);
   },
-  /** Says half of it, and waits. */
+  /** Sends half a frame and waits. */
   stall: (path: string, dice: Dice, facts: Buffer) => {
     const whole = Buffer.concat([HELLO, facts]);
     return guest(path, whole.subarray(0, dice.below(whole.length)), false);
   },
   garbage: (path: string, dice: Dice) => guest(path, dice.bytes(1 + dice.below(64)), false),
-  /** Asks for a login, and never reads a word. */
+  /** Starts a login and never reads. */
   deaf: (path: string, _dice: Dice, facts: Buffer) => {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const socket = createConnection(path);
     socket.pause().write(Buffer.concat([HELLO, facts]));
-    // By then the engine has given its verdict to nobody, and gone: its end stands behind the unread bytes.
+    // By then the engine has sent its verdict and closed the connection: the end follows the unread bytes.
     setTimeout(() => socket.resume(), DEAF_MS);
     socket.on('error', () => {}).on('close', () => resolve(undefined));
     return promise;

@@ -1,24 +1,25 @@
 /**
- * The simulated Duo of a soak, in a process of its own. A user's name says who it is and what is to go wrong for it:
- * `PERSON.SCENARIO.NUMBER`, a name for each login. alice and bert are users of the machine: one approves, one denies.
+ * The simulated Duo of a soak, in a process of its own. The user name selects the faults:
+ * `PERSON.SCENARIO.NUMBER`, one name for each login. alice and bert are users of the machine: alice
+ * approves, bert denies.
  */
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { isPerson, isScenario, PEOPLE, SCENARIOS, type Scenario, type Site } from './scenario.ts';
 
-/** What it can be asked for; each is answered with one number. */
+/** The messages that it accepts; each is answered with one number. */
 export type Ask =
-  /** How alice's and bert's phones behave: as they do by themselves, or not at all. */
+  /** Whether alice's and bert's phones answer. */
   | { readonly ask: 'phones'; readonly decide: boolean }
-  /** Whether calls of preauth hang. How many do so far. */
+  /** Whether preauth calls hang. Answered with the number that hang. */
   | { readonly ask: 'hold'; readonly hold: boolean }
   | { readonly ask: 'held' }
-  /** How many authentications wait for alice's or bert's phone. */
+  /** Number of authentications that wait for alice's or bert's phone. */
   | { readonly ask: 'pending' }
-  /** How many people were asked twice in one login so far. */
+  /** Number of users who got two pushes for one login so far. */
   | { readonly ask: 'twice' };
 
-/** The first message: where it is. */
+/** The first message: its address. */
 export interface Place {
   readonly ca: string;
   /** The authority of the site whose certificate has expired. */
@@ -27,7 +28,7 @@ export interface Place {
   readonly configs: Readonly<Record<Site, string>>;
 }
 
-/** Names of the past are forgotten: 20,000 of them would be this process's own leak. */
+/** Used names are removed: 20,000 of them would be a leak of this process. */
 const REMEMBERED = 4000;
 
 const [cafile = '', expiredCafile = ''] = process.argv.slice(2);
@@ -93,12 +94,12 @@ function introduce(name: string, person: keyof typeof PEOPLE, { ignored }: Scena
   }
 }
 
-/** Takes connections, and says nothing. */
+/** Accepts connections and sends nothing. */
 async function mute(): Promise<number> {
   return listen(createServer((socket) => socket.on('error', () => {}).resume()));
 }
 
-/** Leads to the simulated Duo, and cuts every connection now and then. */
+/** Forwards to the simulated Duo and resets all connections now and then. */
 async function severed(port: number): Promise<number> {
   const open = new Set<Socket>();
   const server = createServer((near) => {
@@ -123,7 +124,7 @@ async function severed(port: number): Promise<number> {
   return listen(server);
 }
 
-/** A port at which nobody listens. */
+/** A closed port. */
 async function refused(): Promise<number> {
   const server = createServer();
   const port = await listen(server);

@@ -1,4 +1,4 @@
-/** What a soak showed: a judgement on what the engine took, a page of numbers and a plot. */
+/** The report of a soak: resource use of the engine, numbers and a plot. */
 import { cpus } from 'node:os';
 import { Outcome } from '../../src/login/messages.ts';
 import { percentile } from '../measure.ts';
@@ -19,7 +19,7 @@ function thirds(samples: readonly Sample[]): readonly [readonly Sample[], readon
   return [samples.slice(third, 2 * third), samples.slice(-third)];
 }
 
-/** What has grown beyond the noise: a tenth, and a little. */
+/** Growth beyond noise: a tenth, and a little. */
 export function growth(samples: readonly Sample[]): string[] {
   const [second, last] = thirds(samples);
   return (['rss', 'own', 'descriptors', 'threads'] as const).flatMap((value) => {
@@ -40,7 +40,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
-/** A table of how the logins ended, by fault. */
+/** A table of results by fault. */
 export function endings({ ends }: SoakResult): string {
   const ways = new Map<string, string[]>();
   for (const [key, count] of [...ends].sort()) {

@@ -1,4 +1,4 @@
-/** The processes of a soak beside its own: the simulated Duo, users of the machine, and what the engine takes. */
+/** The other processes of a soak: the simulated Duo, users of the machine, and the engine's resource use. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import type { Ending } from './driver.ts';
 import type { Ask, Place } from './duo.ts';
 import type { Task } from './user.ts';
 
-/** Resolves to a process's next message. @throws Error when it ends instead */
+/** Resolves to the next message of a process. @throws Error when the process ends */
 async function message<T>(child: ChildProcess, what: string): Promise<T> {
   const stop = new AbortController();
   const { signal } = stop;
@@ -25,7 +25,7 @@ async function message<T>(child: ChildProcess, what: string): Promise<T> {
   }
 }
 
-/** One question at a time, each with its answer. */
+/** One request at a time, each with its answer. */
 class Asked<Question extends object, Answer> {
   readonly #child: ChildProcess;
   readonly #what: string;
@@ -72,10 +72,10 @@ export async function startUser({ uid, gid, name }: User, socket: string): Promi
   return new Asked(child, name);
 }
 
-/** What the engine takes at one moment. Sizes in MiB. */
+/** Resource use of the engine at one moment. Sizes in MiB. */
 export interface Sample {
   readonly logins: number;
-  /** Resident set, and the part of it that is its own. */
+  /** Resident set size, and its private part. */
   readonly rss: number;
   readonly own: number;
   readonly descriptors: number;
@@ -100,7 +100,7 @@ export function descriptors(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
 }
 
-/** How many connections to this Unix socket the kernel knows, whoever holds them. */
+/** Number of connections to this Unix socket in the kernel's table. */
 export function connections(path: string): number {
   return readFileSync('/proc/net/unix', 'latin1')
     .split('\n')

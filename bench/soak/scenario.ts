@@ -1,9 +1,9 @@
-/** Who logs in during a soak, what goes wrong meanwhile, and which ends of such a login are right. */
+/** The logins of a soak, their faults, and the results that are right for them. */
 import { Outcome } from '../../src/login/messages.ts';
 import type { Fault } from '../../src/simulator/faults.ts';
 import type { UsersInput } from '../../src/simulator/users.ts';
 
-/** What Duo says to each of them, where it is asked. */
+/** Duo's decision for each user. */
 export const PEOPLE = {
   amy: { user: { phone: 'approve' }, outcome: Outcome.pass, asked: true },
   bob: { user: { status: 'allow' }, outcome: Outcome.pass, asked: false },
@@ -21,29 +21,30 @@ export function isPerson(name: string): name is Person {
   return Object.hasOwn(PEOPLE, name);
 }
 
-/** Where Duo is said to be; each is a station of its own in the engine. */
+/** The API hosts of the configurations; each is a service of its own in the engine. */
 export type Site = 'good' | 'refused' | 'expired' | 'mute' | 'severed';
 
-/** What goes wrong in one login. */
+/** The fault of one login. */
 export interface Scenario {
   readonly site?: Site;
-  /** The call that the fault waits for, and the fault; `once`: only for the first such call of the login. */
+  /** The call to which the fault applies, and the fault; `once`: only to the first such call of the login. */
   readonly call?: 'preauth' | 'auth' | 'auth_status';
   readonly fault?: Fault;
   readonly once?: true;
-  /** Nobody decides on the phone. */
+  /** Nobody answers the push. */
   readonly ignored?: true;
-  /** The person's answer to the prompt is that there is none. */
+  /** The prompt fails. */
   readonly unanswered?: true;
-  /** The host goes away in the middle. */
+  /** The client disconnects during the login. */
   readonly leaves?: true;
-  /** Milliseconds for the login; absent: as long as a host gives it. */
+  /** Time limit of the login in milliseconds; absent: the usual one. */
   readonly deadline?: number;
-  /** Lines for the configuration. */
+  /** Lines of the configuration. */
   readonly config?: string;
   /**
-   * What it does. `nothing`: Duo's word holds. `absence`: Duo is away before anybody was asked, and failmode decides.
-   * `refusal`: Duo was there and is not to be asked now: a denial. `loss`: Duo was lost in the middle.
+   * The effect. `nothing`: Duo decides. `absence`: Duo is unreachable before the prompt, and failmode
+   * decides.
+   * `refusal`: Duo answers and refuses: a denial. `loss`: Duo is lost after the prompt: a denial.
    */
   readonly effect: 'nothing' | 'absence' | 'refusal' | 'loss' | 'chance';
 }
@@ -51,16 +52,16 @@ export interface Scenario {
 const SERVER_ERROR: Fault = { kind: 'status', status: 503, body: '<html>no</html>' };
 const TOO_MANY: Fault = { kind: 'status', status: 429, headers: { 'Retry-After': '60' } };
 const PATIENCE: Fault = { kind: 'status', status: 429, headers: { 'Retry-After': '0' } };
-/** So that a call that hangs is given up soon. */
+/** Short, so that a call that hangs is given up soon. */
 const IMPATIENT = 'https_timeout = 1';
 
 export const SCENARIOS = {
   fine: { effect: 'nothing' },
-  // Slow.
+  // Slow replies.
   'slow-preauth': { call: 'preauth', fault: { kind: 'delay', ms: 700 }, effect: 'nothing' },
   'slow-auth': { call: 'auth', fault: { kind: 'delay', ms: 900 }, effect: 'nothing' },
   'slow-status': { call: 'auth_status', fault: { kind: 'delay', ms: 600 }, effect: 'nothing' },
-  // Down.
+  // Unreachable.
   'preauth-503': { call: 'preauth', fault: SERVER_ERROR, effect: 'absence' },
   'preauth-drop': { call: 'preauth', fault: { kind: 'drop' }, effect: 'absence' },
   'preauth-drops-once': { call: 'preauth', fault: { kind: 'drop' }, once: true, effect: 'nothing' },
@@ -74,11 +75,11 @@ export const SCENARIOS = {
   expired: { site: 'expired', effect: 'absence' },
   mute: { site: 'mute', effect: 'absence' },
   severed: { site: 'severed', effect: 'chance' },
-  // Asked less often.
+  // Rate limits.
   'preauth-429': { call: 'preauth', fault: TOO_MANY, effect: 'refusal' },
   'preauth-429-once': { call: 'preauth', fault: PATIENCE, once: true, effect: 'nothing' },
   'auth-429': { call: 'auth', fault: TOO_MANY, effect: 'refusal' },
-  // Malformed.
+  // Malformed replies.
   'preauth-garbage': { call: 'preauth', fault: { kind: 'garbage' }, effect: 'absence' },
   'preauth-truncated': { call: 'preauth', fault: { kind: 'truncated' }, effect: 'absence' },
   'preauth-huge': { call: 'preauth', fault: { kind: 'huge' }, effect: 'absence' },
@@ -96,7 +97,7 @@ export const SCENARIOS = {
     effect: 'loss',
   },
   'status-huge': { call: 'auth_status', fault: { kind: 'huge' }, effect: 'loss' },
-  // People and hosts.
+  // Faults of users and clients.
   ignored: { ignored: true, deadline: 4000, effect: 'loss' },
   unanswered: { unanswered: true, effect: 'nothing' },
   leaves: { leaves: true, effect: 'nothing' },
@@ -107,7 +108,7 @@ export function isScenario(name: string): name is ScenarioName {
   return Object.hasOwn(SCENARIOS, name);
 }
 
-/** A stretch of the soak: what half of its logins meet, and who else is at the socket. */
+/** A phase of the soak: the faults of half of its logins, and other connections to the socket. */
 export interface Phase {
   readonly name: string;
   readonly scenarios: readonly ScenarioName[];
@@ -162,23 +163,23 @@ export interface Case {
   readonly autopush: boolean;
 }
 
-/** The outcomes that are right. A login whose host leaves may also have none. */
+/** The right outcomes. A login whose client disconnects may have none. */
 export function expected({ person, scenario, failmode, sync, autopush }: Case): readonly Outcome[] {
   const { outcome, asked }: { outcome: Outcome; asked: boolean } = PEOPLE[person];
   const { effect, call, site = 'good', unanswered, deadline }: Scenario = SCENARIOS[scenario];
-  // failmode=safe is a denial where the machine kept the engine from running.
+  // failmode=safe denies when the engine was stalled by the machine.
   const away: Outcome[] = failmode === 'safe' ? [Outcome.pass, Outcome.serviceError] : [Outcome.serviceError];
   if (unanswered && asked && !autopush) return [Outcome.aborted];
   if (site === 'severed') return [outcome, Outcome.serviceError, ...away];
   if (effect === 'absence') return away;
   const struck = call === 'preauth' || (asked && !(call === 'auth_status' && sync));
-  // A machine that is slow enough lets any deadline pass.
+  // On a slow machine any deadline can pass.
   if (!struck && deadline !== undefined) return [outcome, ...away];
   if (!struck || effect === 'nothing') return [outcome];
   return [Outcome.serviceError];
 }
 
-/** Chance that can be had again. */
+/** Random numbers that a seed reproduces. */
 export class Dice {
   #state: number;
 
@@ -223,7 +224,7 @@ export function draw(dice: Dice, phase: Phase): Case {
   return {
     person: dice.pick(NAMES),
     scenario,
-    // A short deadline may be over before anybody is asked, and then failmode=safe is right in letting people in.
+    // A short deadline may pass before the prompt, and then failmode=safe lets users in.
     failmode: safe && deadline === undefined ? 'safe' : 'secure',
     sync: dice.chance(0.5),
     autopush: dice.chance(0.7),

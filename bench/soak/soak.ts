@@ -1,6 +1,6 @@
 /**
- * Many logins through one resident engine while everything around it goes wrong. Each has its own faults and its own set of
- * right ends. Runs in the private machine of test/hosts/enter.sh.
+ * Many logins through one resident engine under faults. Each login has its own faults and its own set of
+ * right results. Runs in the private machine of test/hosts/enter.sh.
  */
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -45,14 +45,14 @@ export interface SoakOptions {
   readonly logins: number;
   readonly atOnce: number;
   readonly seed: number;
-  /** How often all phases come. */
+  /** Number of rounds through all phases. */
   readonly rounds: number;
   /**
-   * How many logins are in progress when the engine is killed: of people who were asked, of people who were not yet, and,
-   * with another engine, anywhere between begin and end.
+   * Number of logins in progress when the engine is killed: after their prompt, before it, and, with a
+   * second engine, anywhere between begin and end.
    */
   readonly killed: { readonly asked: number; readonly before: number; readonly moving: number };
-  /** Waits until connections to Duo that idle have been closed, and counts descriptors then. */
+  /** Waits until idle connections to Duo are closed, then counts descriptors. */
   readonly settle: boolean;
   readonly say: (text: string) => void;
 }
@@ -61,35 +61,35 @@ export interface SoakResult {
   readonly options: SoakOptions;
   readonly seconds: number;
   readonly samples: readonly Sample[];
-  /** How many logins ended in which way: `SCENARIO: outcome`, or `none`. */
+  /** Number of logins by result: `SCENARIO: outcome`, or `none`. */
   readonly ends: ReadonlyMap<string, number>;
-  /** Milliseconds of the logins of scenario `fine`. */
+  /** Durations of the logins of scenario `fine`, in milliseconds. */
   readonly times: readonly number[];
-  /** What was wrong, one line each. */
+  /** Errors found, one line each. */
   readonly wrong: readonly string[];
-  /** Logins in which Duo was asked to ask more than once. */
+  /** Logins in which Duo got more than one auth request. */
   readonly twice: number;
   readonly pam: number;
   readonly guests: number;
-  /** Tries that the engine did not take, while more than it serves stood at its socket. */
+  /** Connections refused because the queue of the socket was full. */
   readonly turnedAway: number;
-  /** Logins through libpam that a private engine took over, killed ones included. */
+  /** Logins through libpam that a private engine served instead, including those of the killed engine. */
   readonly privately: number;
   readonly descriptorsBefore: number;
   readonly descriptorsAfter: number;
-  /** Milliseconds from SIGTERM to the engine's end. */
+  /** Time from SIGTERM to the engine's end, in milliseconds. */
   readonly ended: number;
   readonly killed: readonly Killed[];
   /** Lines in the log of the engine that served all logins. */
   readonly lines: number;
-  /** What the engines wrote. */
+  /** Output of the engines. */
   readonly log: string;
 }
 
-/** How far a login was when its engine was killed. */
+/** State of a login when its engine was killed. */
 type When = keyof SoakOptions['killed'];
 
-/** What became of it. */
+/** Its result. */
 export interface Killed {
   readonly user: string;
   readonly when: When;
@@ -103,7 +103,7 @@ const CODES: Readonly<Record<number, number>> = {
   [Outcome.maxTries]: PamCode.PAM_MAXTRIES,
   [Outcome.serviceError]: PamCode.PAM_SERVICE_ERR,
 };
-/** What no engine may write: defects show as one of these. */
+/** Text that no engine may write, since it shows a defect. */
 const DEFECT = /internal error|unforeseen|unhandled|uncaught|Error:|\n\s+at |MaxListeners|skey|ikey/i;
 const LEAVES: readonly Leave[] = ['hello', 'facts', 'greeted', 'shown'];
 const STRANGER: Case = {
@@ -151,7 +151,7 @@ function configFor(text: string, failmode: 'safe' | 'secure', autopush: boolean,
   return `${text}failmode = ${failmode}\nautopush = ${autopush ? 'yes' : 'no'}\nprompts = 1\n${more}\n`;
 }
 
-/** A login by libpam. */
+/** A login through libpam. */
 async function pamLogin(service: string, user: string): Promise<number> {
   const { code } = await pam.authenticate({ service, user, confdir: CONFDIR }, async (messages) =>
     messages.map(({ style }) => (style === PamStyle.promptEchoOn ? '1' : '')),
@@ -172,7 +172,7 @@ class Soak {
   #engine: Resident;
   #neighbours: { readonly name: keyof typeof USERS; readonly process: Neighbour }[] = [];
   #guestCount = 0;
-  /** How many crowds and floods are at the socket, and how many have been. */
+  /** Number of concurrent crowds and floods at the socket now, and in total. */
   #crowds = { now: 0, ever: 0 };
   #turnedAway = 0;
   #pam = 0;
@@ -306,8 +306,9 @@ class Soak {
   }
 
   /**
-   * Whom the kernel does not let in, its queue being full, comes again, as a host does; so does who is hung up on before
-   * HELLO, where more stand at the socket than are served: a host takes a private engine then.
+   * A client that finds the queue full tries again, as a PAM module does. So does a client that is
+   * disconnected before HELLO because more are connected than are served: a PAM module takes a private
+   * engine then.
    */
   async #untilTaken(login: () => Promise<Ending>, leaves?: true): Promise<Ending> {
     for (;;) {
@@ -321,7 +322,7 @@ class Soak {
     }
   }
 
-  /** A login by libpam, which has a private engine to fall back on. */
+  /** A login through libpam, which can fall back on a private engine. */
   async #pamCase(): Promise<void> {
     const user = this.#dice.pick(['alice', 'bert'] as const);
     const service = this.#dice.pick(['sshd', 'duo', 'away-secure', 'away-safe']);
@@ -341,7 +342,7 @@ class Soak {
     );
   }
 
-  /** Users who keep within what they may. */
+  /** Users within their limits. */
   async #within(): Promise<void> {
     for (const { name, process } of this.#neighbours) {
       for (const { outcome, fault } of await process.ask({ task: 'logins', count: 4, atOnce: false })) {
@@ -379,7 +380,7 @@ class Soak {
     for (const fault of faults) if (fault !== undefined) this.#wrong.push(`${kind}: ${fault}`);
   }
 
-  /** Users who want more than they may, or somebody else's. */
+  /** Users who exceed their limits or claim to be somebody else. */
   async #beyond(): Promise<void> {
     await Promise.all(
       this.#neighbours.map(async ({ name, process }) => {
@@ -419,7 +420,7 @@ class Soak {
     );
   }
 
-  /** Waits until nobody is connected. Resolves to the number of descriptors. */
+  /** Waits until all clients are disconnected. Resolves to the number of descriptors. */
   async #quiet(before: number): Promise<number> {
     const { settle, say } = this.#options;
     const limit = performance.now() + SETTLE_MS;
@@ -427,7 +428,7 @@ class Soak {
     this.#expect('connections that were left', connections(SOCKET), [0]);
     if (!settle) return descriptors(this.#pid);
     say('waits for idle connections to end');
-    // One connection may be kept to the site that cuts them, too.
+    // One connection may remain to the site that resets connections.
     while (descriptors(this.#pid) > before + 1 && performance.now() < limit) await pause(500);
     const after = descriptors(this.#pid);
     if (after > before + 1) this.#wrong.push(`${before} descriptors before, ${after} after`);
@@ -447,7 +448,9 @@ class Soak {
     return performance.now() - began;
   }
 
-  /** Kills an engine with many logins in progress: of people whose phones rang, and of people who were not yet asked. */
+  /**
+   * Kills an engine with many logins in progress, some waiting for the phone and some before their prompt.
+   */
   async #killWaiting(): Promise<Killed[]> {
     const { asked, before } = this.#options.killed;
     await this.#duo.ask({ ask: 'phones', decide: false });
@@ -462,7 +465,7 @@ class Soak {
     return Promise.all([...rung, ...held]);
   }
 
-  /** Kills an engine as soon as the first of many logins has ended. */
+  /** Kills an engine right after the first of many logins has ended. */
   async #killMoving(): Promise<Killed[]> {
     const moving = this.#begin('moving');
     await Promise.race(moving);

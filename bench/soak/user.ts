@@ -1,16 +1,16 @@
-/** A user of the machine who is not root, at the engine's socket: does what it is told, and tells how each connection ended. */
+/** An unprivileged user at the engine's socket, controlled by messages; reports how each connection ended. */
 import type { Facts } from '../../src/login/messages.ts';
 import { type Ending, GUESTS, logIn } from './driver.ts';
 import { Dice } from './scenario.ts';
 
 export type Task =
-  /** Logs in so many times: one after the other, or all at once. */
+  /** Logs in that many times, one after the other or all at once. */
   | { readonly task: 'logins'; readonly count: number; readonly atOnce: boolean }
-  /** Says that it is somebody else. */
+  /** Claims to be another user. */
   | { readonly task: 'impostor'; readonly name: string }
-  /** Brings a configuration of its own. */
+  /** Sends a configuration. */
   | { readonly task: 'configuration'; readonly text: string }
-  /** So many connections with garbage, as fast as they go. */
+  /** That many connections with random bytes, as fast as possible. */
   | { readonly task: 'flood'; readonly count: number; readonly seed: number };
 
 const [path = '', name = ''] = process.argv.slice(2);
@@ -20,7 +20,7 @@ function facts(user: string, config?: string): Facts {
     program: 'pam',
     service: 'soak',
     user,
-    // Not believed, and wrong.
+    // A claim that is ignored, and wrong.
     rhost: '203.0.113.9',
     silent: false,
     noConversation: false,

@@ -1,4 +1,4 @@
-/** Whether a PAM stack asks Duo: who could pass it without, and whether anybody can pass it at all. */
+/** Checks a PAM stack: who could pass it without Duo's consent, and whether a user with it can pass. */
 import { type Step, wayToSuccess } from './evaluate.ts';
 import type { Code, Line, Stack } from './stack.ts';
 

@@ -10,7 +10,7 @@ const JSON_WIRE: Wire = {
   encode: (envelope) => JSON.stringify(envelope),
 };
 
-/** What stands below `/auth/v2`. */
+/** The calls below `/auth/v2`. */
 export function authApi(service: Service) {
   return serveCalls(service, JSON_WIRE, [
     { method: 'GET', name: 'ping', unsigned: true, answer: () => service.time() },

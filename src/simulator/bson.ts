@@ -1,10 +1,10 @@
 /**
- * Documents of BSON (bsonspec.org), as far as the legacy API's replies have them: strings, 32-bit integers, and documents
- * in documents. Written out here because these three types are all there is to say, and a library would put a tenth of
- * its weight again into the executable that every login runs; the `bson` package judges it in the tests.
+ * BSON documents (bsonspec.org) with the three types that replies of the legacy API use: strings, 32-bit
+ * integers and documents. A library for this would add a tenth to the size of the executable. The tests
+ * compare it with the `bson` package.
  */
 
-/** @throws TypeError naming the field whose value is none of the three types */
+/** @throws TypeError naming the field whose value has another type */
 export function encodeBson(document: object): Buffer {
   const elements = Buffer.concat(Object.entries(document).map(([name, value]) => element(name, value)));
   return Buffer.concat([int32(elements.length + 5), elements, Buffer.of(0)]);

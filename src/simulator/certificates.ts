@@ -1,4 +1,4 @@
-/** Certificates for the simulated service, good ones and bad ones, made when it starts. */
+/** Certificates for the simulated service, valid and invalid ones, made at its start. */
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
 import {
@@ -11,7 +11,7 @@ import {
   X509CertificateGenerator,
 } from '@peculiar/x509';
 
-/** Kinds of server certificates: a good one, and those that a client refuses or may refuse. */
+/** Kinds of server certificates: a valid one, and those that a client must or may refuse. */
 export const CERTIFICATE_KINDS = [
   'good',
   'expired',
@@ -23,7 +23,7 @@ export const CERTIFICATE_KINDS = [
 export type CertificateKind = (typeof CERTIFICATE_KINDS)[number];
 
 export interface Certificates {
-  /** PEM of the authority that clients are to trust. */
+  /** PEM of the authority for clients. */
   readonly ca: string;
   /** PEM of the server's certificate and of its key. */
   readonly cert: string;
@@ -67,7 +67,7 @@ export async function makeCertificates(
       ? await X509CertificateGenerator.createSelfSigned({ ...leaf, name: `CN=${subject}`, keys })
       : await X509CertificateGenerator.create({
           ...leaf,
-          // As a string it would be a PrintableString. OpenSSL writes a UTF8String.
+          // The library would write a PrintableString. OpenSSL writes a UTF8String.
           subject:
             kind === 'utf8-name-in-cn' ? new Name([{ CN: [{ utf8String: subject }] }]) : `CN=${subject}`,
           issuer: ca.subject,

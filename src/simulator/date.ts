@@ -1,4 +1,4 @@
-/** Dates as RFC 2822 has them, such as `Tue, 21 Aug 2012 13:29:18 -0400`. */
+/** Dates in the format of RFC 2822, such as `Tue, 21 Aug 2012 13:29:18 -0400`. */
 
 const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
@@ -18,7 +18,10 @@ const ZONES: Readonly<Record<string, number>> = {
 const FORM =
   /^(?:(?<weekday>[a-z]{3}), ?)?(?<day>\d{1,2}) (?<month>[a-z]{3}) (?<year>\d{4}) (?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2}))? (?<zone>[a-z]{2,3}|[+-]\d{4})$/;
 
-/** Milliseconds since 1970; undefined where the text is not such a date, or names a day or an hour that does not exist. */
+/**
+ * Milliseconds since 1970; undefined when the text is not a date in this format, or the day or hour does
+ * not exist.
+ */
 export function parseDate(text: string): number | undefined {
   const { weekday, day, month, year, hour, minute, second, zone } =
     FORM.exec(text.toLowerCase())?.groups ?? {};

@@ -1,4 +1,4 @@
-/** Enrolments of new users: begun by a client, and activated on the phone. */
+/** Enrolments of new users: started by a client, activated on the phone. */
 import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import type { Clock } from '../lib/clock.ts';
@@ -10,7 +10,7 @@ export interface Enrolment {
   readonly username: string;
   readonly user_id: string;
   readonly activation_code: string;
-  /** Where Duo has a picture of the code. The simulator has none. */
+  /** URL of a picture of the code in Duo's replies. The simulator has no picture. */
   readonly activation_barcode: string;
   /** Unix seconds. */
   readonly expiration: number;
@@ -62,7 +62,7 @@ export class Enrolments {
     return enrolment?.user_id === id ? this.#statusOf(enrolment) : 'invalid';
   }
 
-  /** What the phone does with the code: the user then has one device. */
+  /** Activates the code on the phone: the user then has one device. */
   activate(code: string): boolean {
     const enrolment = this.#begun.get(code);
     if (enrolment === undefined || this.#statusOf(enrolment) !== 'waiting') return false;

@@ -1,4 +1,4 @@
-/** Which factor a call of `auth` asks for. */
+/** The factor that a call of `auth` requests. */
 import { type Form, invalid, required } from './failure.ts';
 import { deviceId } from './ids.ts';
 import { offersOf } from './menu.ts';
@@ -11,7 +11,7 @@ export type Factor =
   | {
       readonly kind: 'push' | 'phone' | 'sms';
       readonly device: Device;
-      /** Asked for under the name of a verified push. */
+      /** Requested by the name of a Verified Push. */
       readonly verified: boolean;
     };
 
@@ -31,7 +31,7 @@ export function chosenFactor(form: Form, username: string, user: User): Factor {
     case 'sms':
       return fromDevices([factor], required(form, 'device'), username, user);
     case 'auto':
-      // Duo chooses among those that end the login by themselves.
+      // Duo chooses among the factors that need no further input.
       return fromDevices(['push', 'phone'], required(form, 'device'), username, user);
     default:
       throw invalid('factor');
@@ -40,7 +40,7 @@ export function chosenFactor(form: Form, username: string, user: User): Factor {
 
 const NAME = /^(?:verified_push|push|phone|sms)(?:[1-9])?$/;
 
-/** What the menu names, or else a passcode. */
+/** A name from the menu, or a passcode. */
 function fromMenu(prompt: string, user: User): Factor {
   const plain = offersOf(user, false);
   const offers = user.verifiedPush === true ? [...plain, ...offersOf(user, true)] : plain;
@@ -51,7 +51,7 @@ function fromMenu(prompt: string, user: User): Factor {
   return { kind: offer.kind, device: offer.device, verified: offer.value.startsWith('verified_') };
 }
 
-/** The first of these kinds that the device can do; `auto` is the first device that can. */
+/** The first of these kinds that the device supports; `auto` is the first device that supports one. */
 function fromDevices(
   kinds: readonly ('push' | 'phone' | 'sms')[],
   wanted: string,

@@ -1,8 +1,8 @@
-/** Parameters of a call, and how Duo refuses them. */
+/** Parameters of a call, and Duo's error replies about them. */
 
 export type Form = Readonly<Record<string, string>>;
 
-/** A reply that fails, in Duo's terms. The HTTP status is the first three digits of the code. */
+/** An error reply in Duo's format. The HTTP status is the first three digits of the code. */
 export class ApiFailure extends Error {
   readonly code: number;
   readonly detail: string;
@@ -14,7 +14,7 @@ export class ApiFailure extends Error {
   }
 }
 
-/** The failure that says which parameter is wrong. */
+/** The error reply that names a wrong parameter. */
 export function invalid(parameter: string): ApiFailure {
   return new ApiFailure(40002, 'Invalid request parameters', parameter);
 }

@@ -1,4 +1,4 @@
-/** What can go wrong with a service, on demand. */
+/** Faults of the service, on request. */
 import type { Socket } from 'node:net';
 import * as v from 'valibot';
 
@@ -7,7 +7,7 @@ export const Fault = v.variant('kind', [
   v.strictObject({ kind: v.literal('drop') }),
   /** Never answers. */
   v.strictObject({ kind: v.literal('hang') }),
-  /** Answers, but only after so many milliseconds. */
+  /** Answers after a delay in milliseconds. */
   v.strictObject({ kind: v.literal('delay'), ms: v.number() }),
   /** Answers with this HTTP status, body and headers. */
   v.strictObject({
@@ -18,11 +18,11 @@ export const Fault = v.variant('kind', [
   }),
   /** Answers OK with this as the response. */
   v.strictObject({ kind: v.literal('response'), response: v.unknown() }),
-  /** Answers with bytes that are no HTTP. */
+  /** Answers with bytes that are not HTTP. */
   v.strictObject({ kind: v.literal('garbage') }),
-  /** Promises more bytes than it sends. */
+  /** Announces more bytes than it sends. */
   v.strictObject({ kind: v.literal('truncated') }),
-  /** Answers with more than anybody should read. */
+  /** Answers with a body above the size limit of clients. */
   v.strictObject({ kind: v.literal('huge') }),
 ]);
 export type Fault = v.InferInput<typeof Fault>;
@@ -32,9 +32,9 @@ export class Faults {
   readonly #waiting: { readonly call: string; readonly fault: Fault; left: number }[] = [];
 
   /**
-   * Puts a fault in the way of a call.
+   * Adds a fault to a call.
    * @param call the last part of its path, such as `preauth`, or `*`
-   * @param times how often it happens
+   * @param times number of calls that it applies to
    */
   add(call: string, fault: Fault, times = Number.POSITIVE_INFINITY): void {
     this.#waiting.push({ call, fault, left: times });
@@ -56,7 +56,7 @@ export class Faults {
 /** A response of a mebibyte. */
 export const HUGE = { time: 1, padding: 'x'.repeat(1_048_576) };
 
-/** Answers on the bare connection. */
+/** Answers on the socket itself. */
 export function answerRaw(socket: Socket, kind: 'garbage' | 'truncated'): void {
   socket.end(
     kind === 'garbage'

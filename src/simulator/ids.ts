@@ -1,4 +1,4 @@
-/** Identifiers as Duo has them: two letters for the kind of thing, and 18 characters. */
+/** Identifiers in Duo's format: two letters for the kind, and 18 characters. */
 import { createHash } from 'node:crypto';
 
 export function userId(username: string): string {
@@ -10,7 +10,7 @@ export function deviceId(username: string, index: number): string {
   return identifier('DP', `${username}\0${index}`);
 }
 
-/** The same for the same thing in every run, and different for the devices of two users. */
+/** Equal in every run, and different for each user's devices. */
 function identifier(prefix: string, of: string): string {
   return prefix + createHash('sha256').update(of).digest('hex').slice(0, 18).toUpperCase();
 }

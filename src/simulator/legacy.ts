@@ -39,14 +39,14 @@ function preauth(service: Service, form: Form) {
   const username = required(form, 'user');
   const { result, status_msg, enroll_portal_url, prompt } = service.preauth({ username, text_prompt: '1' });
   if (prompt?.factors !== undefined) return { result, prompt: prompt.text, factors: prompt.factors };
-  // The only place that such a client has for the link.
+  // Such a client can show the link only here.
   return {
     result,
     status: enroll_portal_url === undefined ? status_msg : `${status_msg}: ${enroll_portal_url}`,
   };
 }
 
-/** `{result, status}` when the user has decided, or at once `{txid}`. */
+/** `{result, status}` when the user has decided, or `{txid}` at once. */
 async function auth(service: Service, form: Form) {
   const username = required(form, 'user');
   if (required(form, 'factor') !== 'auto') throw invalid('factor');

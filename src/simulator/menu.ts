@@ -1,7 +1,7 @@
-/** The menu that preauth sends to clients that draw none of their own. */
+/** The menu that preauth sends to clients that do not make their own. */
 import type { Device, User } from './users.ts';
 
-/** The text that asks for a factor, and what its answers mean. */
+/** The text of the prompt, and the factors of its answers. */
 export interface Menu {
   readonly text: string;
   readonly factors: Readonly<Record<string, string>>;
@@ -9,7 +9,7 @@ export interface Menu {
 
 export interface Offer {
   readonly kind: 'push' | 'phone' | 'sms';
-  /** What a client sends as `prompt`. */
+  /** The value that a client sends as `prompt`. */
   readonly value: string;
   readonly text: string;
   readonly device: Device;
@@ -17,7 +17,10 @@ export interface Offer {
 
 const LABELS = { push: 'Duo Push to', phone: 'Phone call to', sms: 'SMS passcodes to' } as const;
 
-/** What a user's devices can do, in the order of Duo's menu. `verified`: pushes have the names of verified ones. */
+/**
+ * The factors of a user's devices, in the order of Duo's menu. `verified`: pushes have the names of
+ * Verified Pushes.
+ */
 export function offersOf({ devices }: User, verified: boolean): Offer[] {
   return (['push', 'phone', 'sms'] as const).flatMap((kind) =>
     devices

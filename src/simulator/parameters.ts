@@ -7,7 +7,7 @@ export interface Parameters {
   readonly kind: 'query' | 'form' | 'json' | 'other';
   /** As it was sent. */
   readonly text: string;
-  /** undefined where the JSON is none, or is not an object of simple values. */
+  /** undefined when the JSON is invalid or not an object of simple values. */
   readonly form: Form | undefined;
 }
 
@@ -33,7 +33,7 @@ function parsed(kind: 'query' | 'form', text: string): Parameters {
   return { kind, text, form: Object.fromEntries(new URLSearchParams(text)) };
 }
 
-/** Numbers and truth values mean the same as their texts in a form, where `true` is `1`. */
+/** Numbers and booleans equal their texts in a form, where `true` is `1`. */
 const Value = v.union([
   v.string(),
   v.pipe(v.number(), v.transform(String)),
@@ -45,7 +45,7 @@ const Value = v.union([
 const Json = v.pipe(
   v.string(),
   v.parseJson(),
-  // A record may be an array for valibot.
+  // valibot accepts an array as a record.
   v.check((value) => !Array.isArray(value)),
   v.record(v.string(), Value),
 );

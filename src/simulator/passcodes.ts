@@ -22,7 +22,7 @@ export class Passcodes {
     return { result: 'allow', status: 'allow', status_msg: 'Success. Logging you in...' };
   }
 
-  /** A text message is never a login: it brings passcodes for the next try. */
+  /** A text message does not log in: it sends passcodes for the next try. */
   send({ passcodes }: User): State {
     this.#sent += 1;
     passcodes.push(String(7_000_000 + this.#sent));

@@ -1,4 +1,4 @@
-/** The phone page: pending requests, live, with the buttons that a phone has. */
+/** The phone page: pending requests with live updates, and the buttons of a phone. */
 import { Hono } from 'hono';
 import { csrf } from 'hono/csrf';
 import { html } from 'hono/html';

@@ -1,4 +1,6 @@
-/** What the simulated Duo decides, in the Auth API's terms: preauth, auth and auth_status, for the users that it knows. */
+/**
+ * The decisions of the simulated Duo in the Auth API's terms: preauth, auth and auth_status, for its users.
+ */
 import { EventEmitter } from 'node:events';
 import type { Clock } from '../lib/clock.ts';
 import { Enrolments } from './enrolment.ts';
@@ -14,7 +16,7 @@ import { type Occasion, type State, Transaction } from './transactions.ts';
 import type { User, Users } from './users.ts';
 import { type Opened, VerifiedPushes } from './verified-push.ts';
 
-/** One call as it arrived, for those who want to know. */
+/** One recorded call. */
 export interface Seen {
   readonly call: string;
   readonly form: Form;
@@ -26,7 +28,7 @@ export interface Preauth extends Partial<Opened> {
   readonly status_msg: string;
   readonly enroll_portal_url?: string;
   readonly devices?: readonly object[];
-  /** An enrolment has a text alone. */
+  /** An enrolment has a text only. */
   readonly prompt?: Pick<Menu, 'text'> & Partial<Menu>;
 }
 
@@ -34,7 +36,7 @@ const ENROLL_URL = 'https://enroll.example.test/portal?code=48bac5d9393fb2c2';
 
 const NO_FACTOR = { kind: 'passcode', passcode: '' } as const;
 
-/** Emits `change` when a phone shows something new, `call` with Seen for each call. */
+/** Emits `change` when a phone shows something new, and `call` with a Seen for each call. */
 export class Service extends EventEmitter {
   readonly application: Application;
   readonly users: Users;
@@ -50,7 +52,7 @@ export class Service extends EventEmitter {
   constructor(application: Application, users: Users, clock: Clock) {
     super();
     this.application = application;
-    // Without a prototype, no name of a user is found that is not in it.
+    // Without a prototype, so that names like `constructor` are not users.
     this.users = Object.assign(Object.create(null), users);
     this.clock = clock;
     this.enrolments = new Enrolments(this.users, clock, () => this.emit('change'));
@@ -82,7 +84,7 @@ export class Service extends EventEmitter {
     if (settled !== undefined) {
       return { result: settled.result === 'allow' ? 'allow' : 'deny', status_msg: settled.status_msg };
     }
-    // The policy is not applied to clients that don't know verified pushes.
+    // The policy does not apply to clients that do not support Verified Push.
     const verified = form['client_supports_verified_push'] === '1' && user.verifiedPush;
     return {
       result: 'auth',
@@ -93,7 +95,7 @@ export class Service extends EventEmitter {
     };
   }
 
-  /** The response; a synchronous one when the user has decided. */
+  /** The response; of a synchronous call, when the user has decided. */
   async auth(form: Form): Promise<State | { readonly txid: string }> {
     const username = this.#named(form);
     const user = this.users[username];
@@ -110,7 +112,7 @@ export class Service extends EventEmitter {
     return this.transaction(required(form, 'txid')).news();
   }
 
-  /** @throws ApiFailure when there is none */
+  /** @throws ApiFailure when there is no such transaction */
   transaction(txid: string): Transaction {
     const transaction = this.transactions.get(txid);
     if (transaction === undefined) throw invalid('txid');
@@ -127,7 +129,7 @@ export class Service extends EventEmitter {
       pushinfo: pairs(form['pushinfo'] ?? ''),
     };
     const settled = this.#settled(username, user);
-    // Such users may have no device: no factor is looked for, and no passcode used up.
+    // Such a user may have no device: no factor is selected and no passcode used up.
     const factor = settled === undefined ? chosenFactor(form, username, user) : NO_FACTOR;
     const verification = this.#verifiedPushes.verification(form['txid'], username, factor);
     const transaction = new Transaction(factor, occasion, this.clock, verification);
@@ -139,13 +141,13 @@ export class Service extends EventEmitter {
     return transaction;
   }
 
-  /** What is decided without a factor; undefined for users who are asked for one. */
+  /** The result for users who need no factor; undefined for users who do. */
   #settled(username: string, { status }: User): State | undefined {
     if (this.#passcodes.exhausted(username)) return SETTLED.locked_out;
     return status === 'auth' ? undefined : SETTLED[status];
   }
 
-  /** The name of the user, who is told by `username` or by `user_id`, and not by both. */
+  /** The user's name, given by either `username` or `user_id`. */
   #named(form: Form): string {
     const id = form['user_id'] ?? '';
     if (id === '') return required(form, 'username');

@@ -1,4 +1,4 @@
-/** How a login ends for users who are not asked for a factor, by their status. */
+/** Results for users who need no factor, by their status. */
 import type { State } from './transactions.ts';
 import type { User } from './users.ts';
 

@@ -1,4 +1,4 @@
-/** The service's side of a request's signature, versions 1, 2, 4 and 5. Strict: what Duo would refuse is refused. */
+/** Checks the signature of a request, versions 1, 2, 4 and 5, as strictly as Duo does. */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { parseDate } from './date.ts';
 
@@ -14,15 +14,15 @@ export interface SignedRequest {
   /** The Host header. */
   readonly host: string;
   readonly path: string;
-  /** Query string or form body, as it was sent. */
+  /** Query string or form body, as sent. */
   readonly parameters: string;
-  /** The body where it is JSON; undefined for a form. A GET has an empty one. */
+  /** A JSON body; undefined for a form. A GET has an empty one. */
   readonly json: string | undefined;
-  /** The X-Duo headers but X-Duo-Date, by their names in lower case. */
+  /** The X-Duo headers except X-Duo-Date, by their names in lower case. */
   readonly duoHeaders: Readonly<Record<string, string>>;
   readonly authorization: string | undefined;
   readonly date: string | undefined;
-  /** Versions 2 and later: the date is part of what is signed. Otherwise a request without one is of version 1. */
+  /** Versions 2 and later sign the date. A request without a date is of version 1. */
   readonly dated: boolean;
 }
 
@@ -31,10 +31,10 @@ export interface Refusal {
   readonly message: string;
 }
 
-/** How far the client's clock may be off, in milliseconds. */
+/** Largest difference of the client's clock, in milliseconds. */
 const MAX_SKEW_MS = 300_000;
 
-/** Why the request is refused; undefined when it is good. */
+/** Why the request is refused; undefined when it is valid. */
 export function refusal(request: SignedRequest, application: Application, now: number): Refusal | undefined {
   const { authorization, date, dated } = request;
   if (authorization === undefined) return { code: 40101, message: 'Missing request credentials' };
@@ -62,8 +62,8 @@ function untimely(date: string, now: number): Refusal | undefined {
 }
 
 /**
- * The signatures that would be good. Version 1 is HMAC-SHA1; version 2 is HMAC-SHA512, or the SHA1 of older clients; 4 and
- * 5 are HMAC-SHA512. Versions 1 and 2 do not cover a JSON body, 4 and 5 are never used with a form.
+ * The valid signatures. Version 1 is HMAC-SHA1; version 2 is HMAC-SHA512, or the SHA1 of older clients; 4
+ * and 5 are HMAC-SHA512. Versions 1 and 2 do not cover a JSON body; 4 and 5 are never used with a form.
  */
 function signatures(request: SignedRequest, skey: string): string[] {
   const { date, method, host, path, parameters, json, duoHeaders } = request;
@@ -85,7 +85,10 @@ function digest(text: string): string {
   return createHash('sha512').update(text).digest('hex');
 }
 
-/** Decoded, encoded again as RFC 3986 has it, and sorted by key and value: what was sent in another form does not match. */
+/**
+ * Decoded, encoded again as in RFC 3986, and sorted by key and value: parameters sent in another form do
+ * not match.
+ */
 function canonical(parameters: string): string {
   return Array.from(new URLSearchParams(parameters), ([key, value]): Pair => [encode(key), encode(value)])
     .sort(byText)

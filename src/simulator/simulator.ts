@@ -1,4 +1,7 @@
-/** A Duo that stands on this machine: the Auth API and the older REST API over TLS, and a phone to answer them with. */
+/**
+ * A simulated Duo on this machine: the Auth API and the older REST API over TLS, and a phone page to answer
+ * requests.
+ */
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
@@ -14,7 +17,7 @@ import { Service } from './service.ts';
 import type { Application } from './signature.ts';
 import { EXAMPLE_USERS, Users, type UsersInput } from './users.ts';
 
-/** The application that clients of the simulator have to be. Made up; good for nothing else. */
+/** The application for clients of the simulator. Its keys are valid nowhere else. */
 export const EXAMPLE_APPLICATION: Application = {
   ikey: 'DISIMULATED000000000',
   skey: 'this-is-no-secret-of-anybodys-at-all-000',
@@ -23,13 +26,13 @@ export const EXAMPLE_APPLICATION: Application = {
 
 export interface SimulatorOptions {
   readonly address?: string;
-  /** 0: any. */
+  /** 0: any free port. */
   readonly port?: number;
   readonly phonePort?: number;
   readonly users?: UsersInput;
   readonly application?: Application;
   readonly certificate?: CertificateKind;
-  /** Names beside `localhost` that the certificate is good for. */
+  /** Names of the certificate beside `localhost`. */
   readonly names?: readonly string[];
   readonly clock?: Clock;
 }
@@ -38,10 +41,10 @@ export interface Simulator {
   readonly service: Service;
   readonly host: string;
   readonly port: number;
-  /** PEM of the authority that a client has to trust. */
+  /** PEM of the authority for clients. */
   readonly ca: string;
   readonly phoneUrl: string;
-  /** A pam_duo.conf that reaches it, with `more` behind; `at`: the port of a proxy that stands before it. */
+  /** A pam_duo.conf for it, followed by `more`; `at`: the port of a proxy before it. */
   config(cafile: string, more?: string, at?: number): string;
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Authentications in progress: what was asked of which user, what the phone shows, and how it ends. */
+/** Authentications in progress: the request, what the phone shows, and the result. */
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import type { Clock } from '../lib/clock.ts';
@@ -6,7 +6,7 @@ import type { Factor, FactorKind } from './factors.ts';
 import type { User } from './users.ts';
 import type { Verification } from './verified-push.ts';
 
-/** What the client told about the login. */
+/** The details that the client sent. */
 export interface Occasion {
   readonly username: string;
   readonly application: string;
@@ -41,7 +41,7 @@ const UNREACHABLE: State = {
   status_msg: 'Unable to send a push to your device.',
 };
 
-/** Milliseconds: a push lives a minute, a call rings and is answered, a long poll is answered after a while. */
+/** Milliseconds: the lifetime of a push, the time until a call is answered, and the limit of a long poll. */
 const PUSH_LIFE_MS = 60_000;
 const RING_MS = 2_000;
 const PICK_UP_MS = 3_000;
@@ -52,7 +52,7 @@ export class Transaction extends EventEmitter {
   readonly txid = randomUUID();
   readonly kind: FactorKind;
   readonly occasion: Occasion;
-  /** The code of a verified push. */
+  /** The code of a Verified Push. */
   readonly code: string | undefined;
   #state: State;
   #seen: State | undefined;
@@ -77,7 +77,7 @@ export class Transaction extends EventEmitter {
     return this.#state.result === 'waiting';
   }
 
-  /** Ends it, or moves it on. What is over stays as it is. */
+  /** Changes the state. A final state stays. */
   become(state: State): boolean {
     if (!this.pending) return false;
     this.#state = state;
@@ -99,12 +99,12 @@ export class Transaction extends EventEmitter {
     return this.become(FRAUD);
   }
 
-  /** Stops the phone's clock: nothing happens by itself any more. */
+  /** Stops the phone's timers. */
   stop(): void {
     this.#over.abort();
   }
 
-  /** Lets the phone do what its owner does. */
+  /** Makes the phone act as its owner does. */
   start({ phone }: User): void {
     void this.#live(phone);
   }
@@ -123,13 +123,13 @@ export class Transaction extends EventEmitter {
       await this.#clock.sleep(PUSH_LIFE_MS, this.#over.signal);
       this.become(TIMED_OUT);
     } catch {
-      // It is over.
+      // The state is final.
     }
   }
 
   /**
-   * The state, as soon as it is another than the one that was told last, and after LONG_POLL_MS at the latest. The last
-   * one is told again, because the reply may have been lost.
+   * The state, as soon as it differs from the last one returned, and after LONG_POLL_MS at the latest. The
+   * last one is returned again, because the reply may have been lost.
    */
   async news(): Promise<State> {
     if (this.#seen === this.#state && this.pending) {
@@ -144,7 +144,7 @@ export class Transaction extends EventEmitter {
     return this.#state;
   }
 
-  /** How it ended. */
+  /** The result. */
   async end(): Promise<State> {
     while (this.pending) await once(this, 'change');
     return this.#state;
@@ -155,7 +155,7 @@ function calling(number: string): State {
   return { result: 'waiting', status: 'calling', status_msg: `Dialing ${number}...` };
 }
 
-/** The only place where a client that sends no menu of its own learns the code. */
+/** Only here a client without a menu of its own gets the code. */
 function pushed(verification: Verification | undefined): State {
   if (verification?.told !== true) return PUSHED;
   const status_msg = `Pushed a login request to your device. Open Duo Mobile and enter verification code ${verification.code}.`;

@@ -1,9 +1,9 @@
-/** Verified pushes: what preauth opens for them, and the code that the phone wants to be told. */
+/** Verified Pushes: the transaction that preauth opens, and the code that approves it. */
 import { randomInt, randomUUID } from 'node:crypto';
 import type { Factor } from './factors.ts';
 import { invalid } from './failure.ts';
 
-/** What preauth says of it. The code is there only for clients that show it by themselves. */
+/** The part of preauth's reply. It has the code only for clients that show it themselves. */
 export interface Opened {
   readonly txid: string;
   readonly verification_code?: string;
@@ -13,7 +13,7 @@ export interface Opened {
 
 export interface Verification {
   readonly code: string;
-  /** The code is told by auth_status; otherwise preauth has told it. */
+  /** auth_status returns the code; otherwise preauth did. */
   readonly told: boolean;
 }
 
@@ -31,7 +31,7 @@ export class VerifiedPushes {
   }
 
   /**
-   * What approves the push that `auth` asks for; undefined when it is not a verified one.
+   * The code that approves the push of `auth`; undefined for a plain push.
    * @throws ApiFailure when the factor needs another txid, or none
    */
   verification(txid: string | undefined, username: string, factor: Factor): Verification | undefined {

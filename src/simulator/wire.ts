@@ -1,4 +1,4 @@
-/** What both APIs have in common: each request is noted, let go wrong where a fault waits, judged, and answered. */
+/** The common part of both APIs: each request is recorded, gets its fault, is checked and answered. */
 import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { ApiFailure, type Form, invalid } from './failure.ts';
@@ -9,12 +9,12 @@ import { refusal } from './signature.ts';
 
 type Bindings = { Bindings: HttpBindings };
 
-/** How an API puts things. */
+/** The format of an API. */
 export interface Wire {
   /** Behind the name of each call. */
   readonly suffix: '' | '.bson';
   readonly contentType: string;
-  /** Whether requests have to say when they were signed. Those that do may have JSON bodies. */
+  /** Whether requests need a date. Those that do may have JSON bodies. */
   readonly dated: boolean;
   encode(envelope: object): string | Buffer;
 }
@@ -26,13 +26,13 @@ export interface Call {
   /** Answered without credentials too. */
   readonly unsigned?: boolean;
   /**
-   * What goes into the envelope, or a Response that goes without one.
+   * The content of the envelope, or a Response without one.
    * @throws ApiFailure
    */
   answer(form: Form): unknown;
 }
 
-/** An application that serves these calls, and nothing else. */
+/** An application that serves only these calls. */
 export function serveCalls(service: Service, wire: Wire, calls: readonly Call[]): Hono<Bindings> {
   const app = new Hono<Bindings>();
   for (const call of calls) {
