@@ -1,14 +1,13 @@
 /*
  * A program that asks Duo for a second factor, in C and in C++:
  *
- *     cc -o login login.c $(pkg-config --cflags --libs duo_ts)
- *     c++ -o login -x c++ login.c -x none $(pkg-config --cflags --libs duo_ts)
+ * cc -o login login.c $(pkg-config --cflags --libs duo_ts)
+ * c++ -o login -x c++ login.c -x none $(pkg-config --cflags --libs duo_ts)
  *
- *     login [-as] [-c command] [-f cafile] [-i client_ip] APPLICATION USERNAME
+ * login [-as] [-c command] [-f cafile] [-i client_ip] APPLICATION USERNAME
  *
- * APPLICATION is a file with three words: API host, ikey and skey. It is a file since everybody on the host
- * can see what stands on a command line. -a is DUO_FLAG_AUTO, -s is DUO_FLAG_SYNC. The exit status is the
- * duo_code_t.
+ * APPLICATION is a file with three words: API host, ikey and skey. They are in a file because every user
+ * can read command lines. -a is DUO_FLAG_AUTO, -s is DUO_FLAG_SYNC. The exit status is the duo_code_t.
  */
 #include <duo.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /**
- * The house that src is: what each folder may import, types included. Data flows one way, and what a login loads is
- * as little as it needs.
+ * What each folder of src may import, types included. Data flows one way, and a login loads only what it
+ * needs.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
@@ -8,7 +8,7 @@ import test from 'ava';
 import { build } from 'esbuild';
 
 interface Rule {
-  /** Folders of src, or single files, beside the folder itself. */
+  /** Folders or single files of src that a folder may import beside itself. */
   readonly imports: readonly string[];
   readonly packages: readonly string[];
 }
@@ -32,7 +32,7 @@ const HOUSE: Readonly<Record<string, Rule>> = {
     packages: ['p-limit'],
   },
   library: { imports: ['lib', 'duo', 'login/run-login.ts'], packages: [] },
-  // It judges the client of duo, and so must not share a line with it.
+  // The simulator tests the client of duo, so it shares no code with it.
   simulator: {
     imports: ['lib'],
     packages: ['@hono/node-server', '@peculiar/x509', 'hono', 'reflect-metadata', 'valibot'],
@@ -47,11 +47,11 @@ const HOUSE: Readonly<Record<string, Rule>> = {
 
 interface Import {
   readonly from: string;
-  /** As it is written. */
+  /** The specifier as written. */
   readonly what: string;
   /** Erased before the program runs. */
   readonly type: boolean;
-  /** Only when the program comes there. */
+  /** Loaded only when the program reaches it. */
   readonly late: boolean;
 }
 
@@ -93,8 +93,8 @@ test('a folder imports only folders below it', (t) => {
 });
 
 /**
- * The way of the user name from the PAM application to the signed request: each file takes it from the one before. A line
- * is the file, and what in it holds the name.
+ * The path of the user name from the PAM application to the signed request: each file gets it from the one
+ * before. Each line names a file and the text in it that holds the name.
  */
 const WAY_OF_THE_USER_NAME: readonly (readonly [file: string, name: RegExp])[] = [
   ['native/pam/pam_duo_ts.c', /pam_get_user\(/],
@@ -111,7 +111,7 @@ test('the user name passes each folder once, and only forward', (t) => {
   for (const [file, name] of WAY_OF_THE_USER_NAME) t.regex(readFileSync(file, 'utf8'), name, file);
   const order = [...new Set(WAY_OF_THE_USER_NAME.map(([file]) => dirname(file)))];
   t.deepEqual(order, ['native/pam', 'native/bridge', 'src/bridge', 'src/login', 'src/policy', 'src/duo']);
-  // What a login is told and says: types and constants, which take nothing from anywhere.
+  // The messages of a login: types and constants without imports.
   const messages = 'login/messages.ts';
   const place = (path: string) => order.indexOf(`src/${folderOf(path)}`);
   const backward = imports.filter(
@@ -172,7 +172,7 @@ test('no import cycle', (t) => {
   t.true(done.size >= files.length);
 });
 
-/** What a program loads before its first line runs, as the bundler of scripts/bundle.ts sees it. */
+/** What a program loads before its first line runs, according to the bundler of scripts/bundle.ts. */
 async function loads(entry: string) {
   const { metafile } = await build({
     entryPoints: [entry],

@@ -1,4 +1,7 @@
-/** What the documents name exists: files, links, scripts, options, packages; and they stay short. */
+/**
+ * Whatever the documents name exists: files, links, scripts, options, packages. And the documents stay
+ * short.
+ */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'ava';
@@ -41,7 +44,7 @@ function anchorsOf(text: string): string[] {
   return tokensOf(text, 'heading').map((token) => slugger.slug(token.text.replaceAll('`', '')));
 }
 
-/** Folders of this repository whose name, at the beginning of a word, means a path in it. */
+/** Folders of this repository whose name at the beginning of a word means a path. */
 const PATH = /^(?:\.ci|bench|docs|examples|man|native|pam\.d|runtime|scripts|src|systemd|test)\/[\w@./*-]*$/;
 
 for (const document of DOCUMENTS) {
@@ -83,7 +86,7 @@ test('every document of docs/ is linked from README', (t) => {
 test('documents and manual pages stay short', (t) => {
   const generated = ['docs/outcomes.md', 'docs/soak.md'];
   const pages = [...globSync(['*.md', 'docs/*.md', 'man/*'])].filter((path) => !generated.includes(path));
-  /** Without the spaces and dashes that align tables, and what `npm run bench` writes. */
+  /** Without the padding of tables and the output of `npm run bench`. */
   const lengthOf = (path: string) =>
     Buffer.byteLength(
       read(path)

@@ -20,7 +20,7 @@ function linesOf(text: string): Line[] {
     );
 }
 
-/** What is dangerous about a stack; empty when nothing is. */
+/** The dangers of a stack; empty when there are none. */
 function dangers(text: string): string[] {
   const auth = linesOf(text).filter(({ type }) => type === 'auth');
   const found: string[] = [];
@@ -29,7 +29,7 @@ function dangers(text: string): string[] {
     const stops = auth
       .slice(at + 1, at + 1 + jump)
       .some((next) => next.module === 'pam_deny.so' && /^requi/.test(next.control));
-    // Whoever fails here falls through to what follows: that has to be an end.
+    // After a failure here libpam continues with the next line, which must end the stack.
     if (jump > 0 && /\bdefault=ignore\b/.test(control) && !stops)
       found.push(`${module}: a failure is ignored`);
     if (module !== 'pam_duo_ts.so') return;

@@ -1,7 +1,7 @@
 /**
- * `npm test -- [FILTER]`: every test, or the test files whose path contains FILTER; `checks` stands for types, lint and
- * format. Ends with one line: `N passed, N failed, N skipped`. What failed is shown at once; what can't run here is
- * listed with the reason.
+ * `npm test -- [FILTER]`: every test, or the test files whose path contains FILTER; `checks` stands for
+ * types, lint and format. Ends with one line: `N passed, N failed, N skipped`. Failures are shown at once;
+ * tests that cannot run here are listed with the reason.
  */
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,19 +11,19 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import pLimit from 'p-limit';
 
-/** A part of the tests that runs in processes of its own. */
+/** A part of the tests, run in its own processes. */
 interface Job {
   readonly name: string;
   readonly run: () => Promise<void>;
 }
 
-/** The files that take longest start first, so that none of them runs alone at the end. */
+/** The slowest files start first, so that none runs alone at the end. */
 const LONGEST = ['starved', 'su', 'resident', 'name-servers'].map((name) => `test/hosts/${name}.test.ts`);
 
-/** More than a machine of two cores has: tests of real hosts wait for most of their time. */
+/** More than two cores can run: tests of real hosts wait most of their time. */
 const AT_ONCE = 4;
 
-/** The test files that a resident engine must pass as a private one does. */
+/** Test files that run with a resident engine as well. */
 const ALSO_RESIDENT = ['login', 'login-duo', 'login-duo-sshd', 'module', 'sshd', 'stacks', 'su', 'sudo'];
 
 const NAMESPACES = '--mount --net --pid --uts --ipc --fork --kill-child --propagation private'.split(' ');
@@ -33,7 +33,7 @@ const skipped: string[] = [];
 const running = new Set<string>();
 const terminal = process.stdout.isTTY;
 
-/** On a terminal: one line that says how far the tests are. */
+/** On a terminal: one line with the progress. */
 function showProgress(): void {
   if (!terminal) return;
   const { passed, failed } = totals;
@@ -74,7 +74,7 @@ function checks(): Job[] {
   ];
 }
 
-/** Counts the tests of one ava process by its TAP output, and shows those that fail. */
+/** Counts the tests of one ava process by its TAP output, and shows failures. */
 async function count(ava: ChildProcess, what: string): Promise<void> {
   if (ava.stdout === null) throw new Error('ava has no output');
   const exit = once(ava, 'exit');

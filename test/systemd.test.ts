@@ -1,11 +1,11 @@
-/** The units: that systemd understands them, and that they let the engine do no more than before. */
+/** The units are valid for systemd and restrict the engine no less than before. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import test from 'ava';
 
 const analyze = existsSync('/usr/bin/systemd-analyze');
 
-/** What `systemd-analyze security` may say at most, in tenths. It may get less, not more. */
+/** The greatest exposure level of `systemd-analyze security`, in tenths. It may become smaller. */
 const MAX_EXPOSURE = 13;
 
 function systemdAnalyze(...args: string[]) {
@@ -28,7 +28,7 @@ function systemdAnalyze(...args: string[]) {
   const units = readdirSync('systemd').map((name) => `systemd/${name}`);
   const complaints = systemdAnalyze('verify', ...units)
     .output.split('\n')
-    // Where nothing is installed there is no program, and no manual page.
+    // The program and the manual pages are not installed here.
     .filter((line) => line !== '' && !/duo-ts is not executable|Command 'man duo-ts\(1\)' failed/.test(line));
   t.deepEqual(complaints, []);
 });
@@ -54,7 +54,7 @@ test('the units name installed documentation', (t) => {
 
 test('settings that break the engine or hide evidence from it are not used', (t) => {
   const service = readFileSync('systemd/duo-ts.service', 'utf8');
-  // V8 does not survive the one, and callers can't be told apart under the other.
+  // V8 does not survive MemoryDenyWriteExecute, and PrivateUsers hides the callers' ids.
   t.notRegex(service, /^(?:MemoryDenyWriteExecute|PrivateUsers)=/m);
 });
 

@@ -1,11 +1,11 @@
-/** docs/troubleshooting.md has an entry for every line that a login shows or logs, and for nothing else. */
+/** docs/troubleshooting.md has an entry for exactly the lines that a login shows or logs. */
 import { globSync, readFileSync } from 'node:fs';
 import test from 'ava';
 import { marked, type Tokens } from 'marked';
 
 /**
- * Where a login's lines are written. The other sources' strings are no lines, or stand in other pages; libduo's are no
- * log's, but what duo_geterr says.
+ * Sources of log lines. Strings of other sources are not log lines or belong to other documents; libduo's
+ * are texts of duo_geterr.
  */
 const SPEAKING = [
   'src/{config,policy}/*.ts',
@@ -15,7 +15,7 @@ const SPEAKING = [
   'native/{bridge/{bridge,resident},host/config_file,unix/{account,system}}.c',
 ];
 
-/** Strings that look like lines, and go to Duo or a proxy. */
+/** Strings that look like log lines but are sent to Duo or to a proxy. */
 const UNSEEN = [
   'ca_bundle/1.0 (ca_pinning=%)',
   // Kinds of opinions.
@@ -27,18 +27,19 @@ const UNSEEN = [
   '-----END CERTIFICATE-----',
 ];
 
-/** Comments and regular expressions, to be left out, and strings. */
+/** Comments and regular expressions, which are removed, and strings. */
 const TOKEN =
   /\/\*[\s\S]*?\*\/|\/\/.*|(?<=[(=:,!&|?]\s*)\/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/[a-z]*|'((?:\\.|[^'\\\n])*)'|"((?:\\.|[^"\\\n])*)"|`((?:\\.|\$\{(?:[^{}]|\{[^{}]*\})*\}|[^`\\])*)`/g;
 
-/** Macros next to strings become a part of them that varies. */
+/** Macros next to strings are variable parts of them. */
 function withoutMacros(source: string): string {
   return source.replaceAll(/"\s*\b[A-Z_]{4,}\b\s*"/g, '%').replaceAll(/(?<!#define )\b[A-Z_]{4,} "/g, '"%');
 }
 
 /**
- * The strings of a source, those that are written in pieces put together, what varies in them as `%`. What is wrong with
- * a frame is left out, since no entry says more of it than `the engine violated the protocol`, and so is what a compiler says.
+ * The strings of a source, joined where they are written in pieces, with variable parts as `%`. Details of
+ * invalid frames are left out, since their entry is `the engine violated the protocol`, and so are pragmas
+ * of a compiler.
  */
 function linesOf(path: string): string[] {
   const source = withoutMacros(readFileSync(path, 'utf8')).replaceAll(
@@ -58,7 +59,7 @@ function linesOf(path: string): string[] {
     else lines.push(plain);
     end = match.index + match[0].length;
   }
-  // Two at the end are what may follow, and its colon. One at the beginning is the program's name.
+  // Two variable parts at the end are an optional reason and its colon. One at the beginning is the program's name.
   return lines.map((line) =>
     line
       .trim()
@@ -67,21 +68,21 @@ function linesOf(path: string): string[] {
   );
 }
 
-/** Two words at least, and not the end of a sentence that begins elsewhere. */
+/** At least two words, and not the end of a sentence that starts elsewhere. */
 function isLine(line: string): boolean {
   return /^[A-Z%[a-z]/i.test(line) && (line.match(/[A-Za-z']{2,}/g) ?? []).length > 1 && line.includes(' ');
 }
 
-/** What varies, as the document writes it. */
+/** Variable parts as the document writes them. */
 const VARIES =
   /\b(?:CODE|FILE|HOST:PORT|KIND|MESSAGE|N|NAME|PROGRAM|REASON|RELEASE|SIGNAL|STATUS|TEXT|USER|VALUE)\b/g;
 
-/** Every log line names the user: where in the sources it is put together does not matter here. */
+/** Every log line names the user; where that is added does not matter here. */
 function withoutUser(line: string): string {
   return line.replace(/ for '(?:USER|%)'.*$/, '');
 }
 
-/** The code at the beginning of each list item. */
+/** The code at the start of each list item. */
 const entries = markdownCode(readFileSync('docs/troubleshooting.md', 'utf8')).map(withoutUser);
 
 function markdownCode(text: string): string[] {
@@ -106,7 +107,7 @@ function patternOf(entry: string): RegExp {
   );
 }
 
-/** What stands on both sides of each colon, since a sentence and its reason are entries of their own. */
+/** The parts on both sides of each colon, since a sentence and its reason have separate entries. */
 function halves(line: string): [string, string][] {
   return [...line.matchAll(/: /g)].map(({ index }) => [line.slice(0, index), line.slice(index + 2)]);
 }

@@ -8,7 +8,7 @@ import { clientFor, never, simulatorFor, type Teardown } from '../lib/service.ts
 
 const DELAY = 40;
 
-/** A client, the peer that it reaches through the proxy, and the time between them. */
+/** A client, its peer behind the proxy, and the clock between them. */
 async function distant(t: Teardown) {
   const clock = new FakeClock();
   const server = createServer({ allowHalfOpen: true });
@@ -23,14 +23,14 @@ async function distant(t: Teardown) {
     await proxy.close();
     server.close();
   });
-  /** Waits until so many parts are in progress. */
+  /** Waits until that many parts are delayed. */
   const underWay = async (count: number) => {
     while (clock.sleeping < count) await settle();
   };
   return { clock, server, proxy, near, underWay };
 }
 
-/** The peer's end of the connection, after the round trip that a distant handshake takes. */
+/** The peer's socket, after the round trip of a distant handshake. */
 async function reached({ clock, server, underWay }: Awaited<ReturnType<typeof distant>>): Promise<Socket> {
   const accepted = once(server, 'connection');
   await underWay(1);
@@ -40,7 +40,7 @@ async function reached({ clock, server, underWay }: Awaited<ReturnType<typeof di
   return far;
 }
 
-/** What has been read so far. */
+/** The data read so far. */
 function reading(socket: Socket): () => string {
   let text = '';
   socket.setEncoding('utf8').on('data', (part: string) => {
@@ -53,7 +53,7 @@ async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await settle();
 }
 
-/** Lets time pass until it holds. */
+/** Advances the clock until the condition holds. */
 async function driven(clock: FakeClock, holds: () => boolean): Promise<void> {
   while (!holds()) {
     await settle();

@@ -83,7 +83,7 @@ for (const [name, sent] of Object.entries(groups)) {
   });
 }
 
-/** Fields of a good FACTS frame, without some and with others. */
+/** Fields of a valid FACTS frame, some removed and others added. */
 function read(without: readonly string[], more: readonly Field[] = []): Facts {
   const least: Field[] = [
     ['program', 'pam'],

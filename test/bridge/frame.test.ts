@@ -1,4 +1,6 @@
-/** What golden.test.ts can't say with files: streams in pieces, memory, and what can't be sent. */
+/**
+ * Cases that golden.test.ts cannot express as files: split streams, memory, and frames that cannot be sent.
+ */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import test from 'ava';

@@ -1,4 +1,4 @@
-/** The frames of test/fixtures/frames, which the C side's tests read too. */
+/** The frames of test/fixtures/frames, which the C tests read too. */
 import { globSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import test from 'ava';
@@ -66,7 +66,7 @@ for (const path of globSync('test/fixtures/frames/nonsense/*.frame')) {
     const reader = new FrameReader(one(lines, 'from') === 'host' ? MAX_HOST_FRAME : MAX_FRAME);
     const type = bytes[4];
     if (type !== undefined && type < 64 !== (one(lines, 'from') === 'host') && type !== 0) {
-      // It is well made, but from the wrong side: whoever reads it must look at the type.
+      // A valid frame in the wrong direction: the reader must check its type.
       t.is([...reader.push(bytes)][0]?.type, type as FrameType);
       return;
     }

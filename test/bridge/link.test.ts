@@ -1,4 +1,4 @@
-/** The engine's end of the bridge, told frame by frame what a host says. */
+/** The engine's side of the bridge, driven frame by frame by a scripted host. */
 import { type Duplex, duplexPair } from 'node:stream';
 import test from 'ava';
 import { factsToFrame, groupsToFrame } from '../../src/bridge/facts.ts';
@@ -38,7 +38,7 @@ const answer = (text: string) => encodeFrame(FrameType.answer, [['answer', text]
 
 const NAMES = new Map(Object.entries(FrameType).map(([name, type]) => [type, name]));
 
-/** A host's end of the socket. */
+/** The host's end of the socket. */
 class FakeHost {
   readonly clock = new FakeClock();
   readonly socket: Duplex;
@@ -64,7 +64,7 @@ class FakeHost {
     this.socket.write(Buffer.concat(frames));
   }
 
-  /** What the engine said, each frame as its name and its text. */
+  /** The frames that the engine sent, each as its name and its text. */
   get heard(): string[] {
     return this.frames.map((frame) =>
       [NAMES.get(frame.type), frame.optionalText('text')].filter((part) => part !== undefined).join(' '),
@@ -72,7 +72,7 @@ class FakeHost {
   }
 }
 
-/** A login that waits until it is taken back, and what it was told then. */
+/** A login that waits until it is aborted, and the reason of the abort. */
 function waiting() {
   const told = Promise.withResolvers<unknown>();
   const login: Login = (_facts, { signal }) => {
@@ -88,7 +88,7 @@ function waiting() {
   return { login, told: told.promise };
 }
 
-/** A login that does this with its host and then passes. */
+/** A login that calls this function and then succeeds. */
 const doing =
   (what: (context: LoginContext) => unknown): Login =>
   async (_facts, context) => {

@@ -8,7 +8,7 @@ const header = readFileSync('native/bridge/frame.h', 'utf8');
 
 /** `accountName` as ACCOUNT_NAME. */
 const constant = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
-/** The text of ANSWER has a name of its own in frame.ts, because it may hold other bytes than UTF-8. */
+/** The text of ANSWER has another name in frame.ts, because it may hold bytes that are not UTF-8. */
 const field = (name: string) => constant(name === 'answer' ? 'text' : name);
 const sorted = (entries: Iterable<string>) => [...new Set(entries)].sort();
 

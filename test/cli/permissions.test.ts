@@ -1,10 +1,10 @@
-/** What a private engine can still do when it has given up what it was built with. */
+/** What a private engine can do after it has dropped its permissions. */
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import test from 'ava';
 import { PERMISSIONS } from '../../src/cli/permissions.ts';
 
-/** Runs a script with the program's own permissions, and returns what became of each attempt. */
+/** Runs a script with the program's permissions, and returns the result of each attempt. */
 function attempts(giveUp: boolean): unknown {
   const script = `
     import { spawnSync } from 'node:child_process';

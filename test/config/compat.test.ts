@@ -1,4 +1,4 @@
-/** What a configuration may say and how it is read, option by option; and every sentence about one that can't be used. */
+/** Every option of a configuration and how it is read, and every message about an invalid one. */
 import test from 'ava';
 import fc from 'fast-check';
 import { type Config, type ConfigSource, parseConfig } from '../../src/config/config.ts';
@@ -9,7 +9,7 @@ const BASE = '[duo]\nhost = api-1.duosecurity.com\nikey = DI1\nskey = never-to-b
 const PAM: ConfigSource = { path: '/etc/duo/pam_duo.conf', program: 'pam' };
 const LOGIN_DUO: ConfigSource = { path: '/etc/duo/login_duo.conf', program: 'login_duo' };
 
-/** The configuration of BASE and `more`, with secrets readable. @throws Error when it can't be used */
+/** The configuration of BASE and `more`, with secrets readable. @throws Error when it is invalid */
 function read(more: string, base = BASE) {
   const parsed = parseConfig(base + more, PAM);
   if (!parsed.ok) throw new Error(parsed.notices.map(({ text }) => text).join('; '));
@@ -19,7 +19,7 @@ function read(more: string, base = BASE) {
 
 type Read = ReturnType<typeof read>;
 
-/** What is logged, as `[priority] text`, and what is plain on standard error. */
+/** Log lines as `[priority] text`, and the texts on standard error. */
 function said(text: string, source: ConfigSource): string[] {
   return parseConfig(text, source).notices.map(({ priority, text: line, channel }) =>
     channel === Channel.stderr ? line : `[${priority}] ${line}`,
@@ -182,7 +182,10 @@ test('form: a byte order mark, and an indented first line', (t) => {
   t.is(read('', `  motd = yes\n${BASE}`).motd, true);
 });
 
-/** Every sentence, in its order, where lines 1 to 4 are those of BASE. `P` is the program's name, `C` its channel. */
+/**
+ * Every message, in order, where lines 1 to 4 are those of BASE. `P` is the program's name, `C` its
+ * channel.
+ */
 const SENTENCES: readonly [string, readonly string[]][] = [
   ['nonsense = 1', ["[4] Unknown option 'nonsense' in F, line 5; it is ignored"]],
   ['nonsense', ['C Parse error in F, line 5']],

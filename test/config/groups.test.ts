@@ -1,7 +1,7 @@
 import test from 'ava';
 import { parseGroups } from '../../src/config/groups.ts';
 
-/** Lists as they would be written, one a line; negations with `!`. */
+/** Lists as in a configuration, one a line; negations with `!`. */
 function read(value: string): string[][] {
   return parseGroups(value).map((list) =>
     list.map(({ negated, pattern }) => `${negated ? '!' : ''}${pattern}`),

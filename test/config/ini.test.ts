@@ -2,7 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { readIni } from '../../src/config/ini.ts';
 
-/** Each entry as `line name=value`; `?` is a line that can't be read. */
+/** Each entry as `line name=value`; `?` is an invalid line. */
 function read(text: string): string[] {
   return [...readIni(text)].map(({ line, name, value }) =>
     name === undefined ? `${line} ?` : `${line} ${name}=${value}`,

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { defaults, InvalidValue, options, type Settings } from '../../src/config/options.ts';
 
-/** Sets options in their order. */
+/** Sets options in order. */
 function set(...lines: readonly (readonly [string, string])[]): Settings {
   const settings = defaults();
   for (const [name, value] of lines) {

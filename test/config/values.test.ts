@@ -1,4 +1,4 @@
-/** What lines of a configuration come to: the table of test/lib/config-values.ts, read with our parser. */
+/** The effect of configuration lines: the table of test/lib/config-values.ts, read with our parser. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ test.before(async () => {
 });
 test.after.always(() => rmSync(directory, { recursive: true }));
 
-/** What becomes of root's login. */
+/** The result of root's login. */
 async function outcome({ lines, whole }: Row): Promise<string[]> {
   const text = whole ? lines : BASE + lines;
   const result = parseConfig(text.replaceAll('HOST', 'localhost:8443').replaceAll('CA', authority), {

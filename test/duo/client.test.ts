@@ -370,7 +370,7 @@ test('a client that trusts its clock sends no ping until Duo complains', async (
   await wrong.ping(never);
   t.is((await wrong.preauth(alice, never)).result, 'auth');
   t.deepEqual(calls(), ['preauth', 'ping', 'preauth']);
-  // What was learnt holds for the login's other calls.
+  // The measured offset also applies to later calls of the login.
   await wrong.ping(never);
   t.is((await wrong.preauth(alice, never)).result, 'auth');
   t.deepEqual(calls(), ['preauth']);
@@ -385,7 +385,7 @@ test('a wrong skey is an unauthorized call, and no message shows its value', asy
 
 test('every address of the API host is tried', async (t) => {
   const simulator = await simulatorFor(t);
-  // `localhost` is ::1 and 127.0.0.1; the simulator listens on the latter alone.
+  // `localhost` is ::1 and 127.0.0.1; the simulator listens on the latter only.
   const { client } = clientFor(simulator, { host: 'localhost' });
   await t.notThrowsAsync(client.ping(never));
 });
@@ -405,7 +405,7 @@ async function called(simulator: Awaited<ReturnType<typeof simulatorFor>>, count
 }
 
 async function untilSleeping(clock: FakeClock): Promise<void> {
-  // A request's own time limit sleeps too: the wait that matters is the one that is left when the request is over.
+  // A request's own time limit sleeps too. The wait for the rate limit is the sleep that remains after the request.
   for (let calm = 0; calm < 20; calm = clock.sleeping === 1 ? calm + 1 : 0) await settle();
 }
 

@@ -1,4 +1,4 @@
-/** duo_login told as stories: what one try asks, of whom, and how it ends. */
+/** duo_login as scripted conversations: the requests of one try, and its result. */
 import test, { type ExecutionContext } from 'ava';
 import type { AuthStatus } from '../../src/duo/api.ts';
 import { DuoConnectionError, DuoRequestError } from '../../src/duo/errors.ts';
@@ -24,11 +24,11 @@ import {
 
 const SYNC = { auto: false, sync: true };
 const ASYNC = { auto: false, sync: false };
-/** sshd's: status lines are seen when the login is over. */
+/** sshd shows status messages only after the login. */
 const HELD_BACK = { auto: false, sync: true, heldBack: true };
 const AUTO = { auto: true, sync: true };
 
-/** Runs one try; `mute`: nobody can be asked. */
+/** Runs one try; `mute`: without prompts. */
 async function tell(
   t: ExecutionContext,
   request: Partial<LoginRequest>,
@@ -51,7 +51,7 @@ async function tell(
 
 const { defaultFactor: _default, ...UNDECIDED } = MENU;
 const VERIFIED = { ...MENU, verifiedPush: { txid: 'verified-1', code: '123' } };
-/** As Duo sends it: the factors have names of their own, and the code comes while the phone waits. */
+/** As Duo sends it: factors have other names, and the code arrives while the phone waits. */
 const VERIFIED_LATER = {
   ...MENU,
   defaultFactor: 'verified_push1',

@@ -1,4 +1,6 @@
-/** What is made of each thing that a name server, the kernel or this host may do to a question. */
+/**
+ * The conclusion from each possible result of a query: of the name server, of the kernel, and of this host.
+ */
 import test, { type ExecutionContext } from 'ava';
 import { askNameServers, type NameServerOptions, type Opinion } from '../../src/duo/name-servers.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
@@ -12,7 +14,7 @@ import { quietPort } from '../lib/quiet-port.ts';
 
 const NAME = 'api-12345678.duo.test';
 
-/** Sleeps that are shorter than they say: silence takes its time. */
+/** Shortened sleeps, so that a timeout does not take real seconds. */
 const hasty: Clock = {
   ...systemClock,
   sleep: (ms, signal) => systemClock.sleep(ms / 10, signal),
@@ -31,7 +33,7 @@ function ask(
   return askNameServers(NAME, {
     clock: hasty,
     servers: () => servers,
-    // These run on this host, as tests do; what is asked here is what would be made of others.
+    // The test servers run on this host; the tests treat them as remote ones.
     isOwn: () => false,
     hasRoute: async () => true,
     ...more,
@@ -145,7 +147,7 @@ test('no answer while this process was stalled is not evidence', async (t) => {
   );
 });
 
-/** The reply with a change that is made in place. */
+/** The reply, changed in place. */
 const changed = (change: (reply: Buffer) => unknown) => (reply: Buffer) => {
   change(reply);
   return reply;

@@ -98,7 +98,7 @@ async function through(
   return { client, simulator, heads };
 }
 
-/** Joins the client with where it wants to go. */
+/** Connects the client with its target. */
 function tunnel(socket: Socket, head: string, reply = 'HTTP/1.1 200 Connection established\r\n\r\n'): void {
   const [, host = '', port = ''] = /^CONNECT ([^ ]+):(\d+) HTTP\/1\.1\r\n/.exec(head) ?? [];
   const onward = connect(Number(port), host, () => {
@@ -258,7 +258,7 @@ test('the proxy variables of the environment are ignored', async (t) => {
 
 const TINYPROXY = '/usr/bin/tinyproxy';
 
-/** Debian's tinyproxy on loopback: lets CONNECT through to `port` alone, for whoever knows the password. */
+/** Debian's tinyproxy on loopback: allows CONNECT to `port` only, with the password. */
 async function tinyproxyFor(t: ExecutionContext, port: number): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'pam-duo-ts-proxy-'));
   const own = await quietPort();

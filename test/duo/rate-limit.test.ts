@@ -5,7 +5,7 @@ const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);
 const date = (seconds: number) => new Date(NOW + seconds * 1000).toUTCString();
 
 const WAITS: readonly [string | undefined, number, number | undefined][] = [
-  // Retry-After, attempts so far: milliseconds without jitter
+  // Retry-After and attempts so far: milliseconds without jitter
   [undefined, 0, 1_000],
   [undefined, 1, 2_000],
   [undefined, 5, 32_000],

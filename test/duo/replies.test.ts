@@ -1,4 +1,4 @@
-/** Replies that can't be used, field by field; and that nothing but a clean "allow" is one. */
+/** Invalid replies, field by field. Only an explicit "allow" lets a user in. */
 import test from 'ava';
 import fc from 'fast-check';
 import { DuoError, DuoRateLimitError, DuoRequestError, DuoTryError } from '../../src/duo/errors.ts';
@@ -136,7 +136,7 @@ test('the status field alone decides nothing', (t) => {
 });
 
 test('only an explicit allow is an allow', (t) => {
-  // Mostly right: what is right everywhere has to be met as well.
+  // Most fields are valid, so that fully valid replies occur as well.
   const mostly = (right: unknown, ...wrong: readonly unknown[]) =>
     fc.oneof({ arbitrary: fc.constant(right), weight: 3 }, fc.constantFrom(...wrong), fc.jsonValue());
   const result = mostly('allow', 'deny', 'Allow', 'allow ', true, ['allow'], null);

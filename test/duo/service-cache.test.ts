@@ -1,4 +1,4 @@
-/** What logins of one process share: connections that are reused, and never worse than fresh ones. */
+/** What the logins of one process share: connections that are reused, and never worse than new ones. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import test from 'ava';
 import { MemoryResolver } from '../../src/duo/addresses.ts';
@@ -12,7 +12,7 @@ import { clientFor, never, simulatorFor, type Teardown } from '../lib/service.ts
 const alice = { username: 'alice', failmode: 'closed', verifiedPush: false } as const;
 const passcode = { username: 'alice', factor: '100001' };
 
-/** Forwards to the simulator, counts the connections, and can treat those that are there badly. */
+/** Forwards to the simulator, counts connections, and can break open ones. */
 class Middle {
   connections = 0;
   readonly #server: Server;
@@ -47,12 +47,12 @@ class Middle {
     return address.port;
   }
 
-  /** Ends every connection: a reset, as a restarted server or a firewall sends it. */
+  /** Resets every connection, as a restarted server or a firewall does. */
   cut(): void {
     for (const pair of this.#pairs) this.#drop(pair);
   }
 
-  /** From now on nothing crosses the connections that are there, and nobody is told. */
+  /** From now on drops all data of the open connections silently. */
   swallow(): void {
     for (const [near, far] of this.#pairs) {
       near.unpipe(far);
@@ -62,7 +62,7 @@ class Middle {
     }
   }
 
-  /** The same towards the client when it speaks next: the request arrives and the connection is gone. */
+  /** Resets each connection when the client sends its next request, which has then arrived. */
   cutAtNextWord(): void {
     for (const [near, far] of this.#pairs) {
       near.unpipe(far);
@@ -167,13 +167,13 @@ test('a call that cannot be repeated uses a connection that has just answered', 
   const { middle, open, calls } = await setUp(t, clock);
   await open().ping(never);
   t.is((await open().preauth(alice, never)).result, 'auth');
-  // The user thinks; meanwhile the server has gone away without a word.
+  // While the user reads the prompt the server disappears silently.
   await clock.advance(10_000);
   middle.cutAtNextWord();
   t.is((await open().auth(passcode, never)).result, 'allow');
   t.deepEqual(calls(), ['ping', 'preauth', 'auth']);
   t.is(middle.connections, 2);
-  // And when it has not, one ping shows it.
+  // When it has not, one ping shows that.
   await clock.advance(10_000);
   t.is((await open().auth({ ...passcode, factor: '100002' }, never)).result, 'allow');
   t.deepEqual(calls(), ['ping', 'preauth', 'auth', 'ping', 'auth']);
@@ -228,7 +228,7 @@ test('the service used last stays warm', async (t) => {
   const first = serviceCache.service({ ...options, port: simulator.port });
   while (first.idleCount === 0) await settle();
   serviceCache.preconnect({ ...options, port: other.port });
-  // Nobody logs in: the first is left to cool, and the second asked all the time.
+  // Without logins the first service cools down, and the second is used all the time.
   await clock.advance(600_001);
   const before = calls().length;
   for (let turn = 0; turn < 3; turn += 1) await clock.advance(25_000);
@@ -245,7 +245,7 @@ test('an unreachable service only stops being kept warm', async (t) => {
   });
   const clock = new FakeClock();
   const { simulator, serviceCache, problems } = await setUp(t, clock);
-  // No header can hold this name, which is Node's to find out.
+  // No header can contain this name; Node refuses it.
   const { client } = clientFor(simulator, { serviceCache, clock, host: 'api-\u{6f22}.example' });
   await t.throwsAsync(client.ping(never), { name: 'TypeError' });
   await clock.advance(30_000);

@@ -1,4 +1,4 @@
-/** Who may vouch for Duo: the pinned authorities, fact by fact, and what cafile makes of them. */
+/** The authorities that may certify Duo: the pinned ones, and the effect of cafile. */
 import { createHash, X509Certificate } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { loadTrust, namesHost, pemOf } from '../../src/duo/trust.ts';
 import { makeCertificates } from '../../src/simulator/certificates.ts';
 import { clientFor, never, simulatorFor } from '../lib/service.ts';
 
-/** Duo's announced set of July 2026, written down a second time: CN, last day, SHA-256. */
+/** Duo's announced set of July 2026, written independently: CN, last day, SHA-256. */
 const FACTS: readonly [string, string, string][] = [
   ['Amazon Root CA 1', '2038-01-17', '8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e'],
   ['Amazon Root CA 2', '2040-05-26', '1ba5b2aa8c65401a82960118f80bec4f62304d83cec4713a19c39c011ea46db4'],
@@ -128,7 +128,7 @@ test('disable_ca_pinning uses the first system CA file that only root can write'
   chmodSync(second, 0o664);
   t.deepEqual(pemOfStore(), [two, one]);
   mkdirSync(first);
-  // A directory of the owner's is no file, and files of somebody else's are not the system's.
+  // A directory is not a file, and files that others can write are not the system's.
   t.deepEqual(pemOfStore(), [two, one]);
   refused(
     `${none}${paths.map((path) => `${path} (others than root may write to it)`).join(', ')}`,
@@ -184,14 +184,14 @@ test('cafile replaces the anchors', async (t) => {
   refused(`cafile ${path} can't be read (ENOENT)`);
 });
 
-/** What Node says of a peer, as far as names go. */
+/** The part of Node's peer certificate about names. */
 function peer(CN: string, subjectaltname?: string): PeerCertificate {
   const certificate = { subject: { CN }, ...(subjectaltname === undefined ? {} : { subjectaltname }) };
   return certificate as PeerCertificate;
 }
 
 const NAMES: readonly [string, PeerCertificate, boolean, boolean][] = [
-  // host, certificate: under Duo's anchors, behind a cafile
+  // host, certificate: result under Duo's anchors, result with a cafile
   ['a.test', peer('x', 'DNS:a.test'), true, true],
   ['a.test', peer('x', 'DNS:b.test, DNS:a.test'), true, true],
   ['api.a.test', peer('x', 'DNS:*.a.test'), true, true],

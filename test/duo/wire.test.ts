@@ -1,4 +1,4 @@
-/** What a server, or somebody in its place, may send: nonsense, too much, too slowly, too little; and calls taken back. */
+/** Replies of a broken or hostile server: invalid, too long, too slow, incomplete; and aborted calls. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { ClientRequest } from 'node:http';
@@ -59,7 +59,7 @@ const NO_HTTP = 'ERR_DUO_CONNECTION the reply is not HTTP';
 const CLOSED = 'ERR_DUO_CONNECTION Connection closed';
 const NO_JSON = 'ERR_DUO_REPLY invalid JSON response';
 
-/** Bytes sent in answer to every request, with or without the end of the connection behind them. */
+/** Bytes sent in answer to every request, with or without closing the connection. */
 const REPLIES: readonly [string, string, boolean, string][] = [
   ['nothing at all', '', true, CLOSED],
   ['another protocol', 'SSH-2.0-OpenSSH_9.2\r\n', true, NO_HTTP],
@@ -299,7 +299,7 @@ test('a connection that is not accepted is tried three times, ten seconds each',
   t.is(await result, 'ERR_DUO_CONNECTION Failed to connect');
 });
 
-/** Runs a call until `begun`, takes it back, and waits until its socket is gone. */
+/** Runs a call until `begun`, aborts it, and waits until its socket is closed. */
 async function takenBack(
   t: ExecutionContext,
   port: number,

@@ -1,6 +1,6 @@
 /**
- * What a local user does to make Duo look absent: whatever it is, nobody comes in by it, neither that user nor, through
- * the engines of the same host, anybody else.
+ * Ways of a local user to make Duo seem unreachable. None lets that user in, or anybody else on the same
+ * host.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -35,7 +35,10 @@ test.beforeEach(async () => {
 });
 test.afterEach.always(() => duo.close());
 
-/** Local ports, few enough to be taken quickly and too many for one process with the limit below. */
+/**
+ * A range of local ports, small enough to be bound quickly and too large for one process with the limit
+ * below.
+ */
 const LOW = 40_000;
 const HIGH = 40_299;
 const DESCRIPTORS = 128;
@@ -55,7 +58,9 @@ async function asAlice(t: ExecutionContext, before: string, ...args: readonly un
   return { said: String(line).trim(), end };
 }
 
-/** As alice: takes all local ports, with as many processes as that needs. @returns what lets them go */
+/**
+ * Binds all local ports as alice, with as many processes as needed. @returns a function that releases them
+ */
 async function takePorts(t: ExecutionContext, what: string, address: string, port?: number) {
   const range = 'net.ipv4.ip_local_port_range';
   const before = run('sysctl', '--values', range).trim();

@@ -1,4 +1,4 @@
-/** A host with several addresses: here `localhost` is 127.0.0.1 and ::1. */
+/** An API host with several addresses: `localhost` is 127.0.0.1 and ::1. */
 import { lookup } from 'node:dns/promises';
 import { createServer as createTcpServer } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';

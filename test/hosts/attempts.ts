@@ -1,6 +1,6 @@
 /**
- * Logins that a local user starts, and one of root's, all at the same time: who came in, and what the log says of each.
- * Duo denies the users of these logins and failmode is safe, so that anybody who comes in was let in by failmode.
+ * Concurrent logins of a local user and one of root: their results, and their log lines.
+ * Duo denies these users and failmode is safe, so any login that succeeds was let in by failmode.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { ExecutionContext } from 'ava';
@@ -11,17 +11,17 @@ import { PASSWORD, pam, residentAlone, type SystemLog, startDuo } from './machin
 import { Terminal } from './terminal.ts';
 
 export interface Attempt {
-  /** Whether a local user started it, so that a private engine is in that user's power. */
+  /** True when a local user started it and could tamper with its private engine. */
   readonly local: boolean;
-  /** Begins its lines of the log. */
+  /** The beginning of its log lines. */
   readonly tag: RegExp;
-  /** Resolves to whether it came in. */
+  /** Resolves to whether the login succeeded. */
   readonly run: () => Promise<boolean>;
 }
 
 export const ALICE = 'setpriv --reuid alice --regid alice --init-groups';
 
-/** At a terminal, with the password where it is asked for. */
+/** At a terminal, with the password where it is required. */
 export async function comesIn(command: string): Promise<boolean> {
   const { output } = await new Terminal(command).answering(/[Pp]assword[^\n]*: /, `${PASSWORD}\n`);
   return /^came in$/m.test(output);
@@ -39,7 +39,7 @@ export const LOGIN_DUO_SETUID: Attempt = {
   run: () => comesIn(`exec ${ALICE} ${LOGIN_DUO} 'echo came in'`),
 };
 
-/** A host of root's own, such as sshd. */
+/** A PAM application of root, such as sshd. */
 export const ROOT: Attempt = {
   local: false,
   tag: /pam_duo_ts\(duo:auth\): /,
@@ -54,7 +54,7 @@ export const ROOT: Attempt = {
 
 const ATTEMPTS = [SU, LOGIN_DUO_SETUID, ROOT];
 
-/** What this process starts is root's own, also where a user's login began it. */
+/** A local user may have started this service, but its processes belong to root. */
 export function forgetLoginUid(): void {
   const none = '4294967295';
   if (readFileSync('/proc/self/loginuid', 'latin1') !== none) writeFileSync('/proc/self/loginuid', none);
@@ -63,8 +63,8 @@ export function forgetLoginUid(): void {
 let names = 0;
 
 /**
- * Starts a Duo that denies everybody.
- * @param like takes the place of this one; absent: it has a name that no engine has ever looked up
+ * Starts a Duo that denies everyone.
+ * @param like uses the address of this one; absent: a new name that no engine has looked up
  */
 export function startDenyingDuo(like?: Simulator): Promise<Simulator> {
   const denied = { status: 'deny' } as const;
@@ -89,7 +89,7 @@ async function outcomes(log: SystemLog, attempts: readonly Attempt[]): Promise<O
   );
 }
 
-/** None may come in, and the log must say of each what `sentence` says. */
+/** No login may succeed, and the log must have `sentence` for each. */
 export async function nobodyComesIn(
   t: ExecutionContext,
   log: SystemLog,
@@ -102,7 +102,10 @@ export async function nobodyComesIn(
   }
 }
 
-/** failmode holds, and the log must give the reason; but not for local callers, whose private engine is no witness. */
+/**
+ * failmode applies, and the log must name the reason; not for local callers, who could tamper with their
+ * private engine.
+ */
 export async function duoIsAbsent(
   t: ExecutionContext,
   log: SystemLog,
@@ -117,6 +120,6 @@ export async function duoIsAbsent(
   }
 }
 
-/** Word by word, since administrators read it. */
+/** The exact text, since administrators read it. */
 const ADVICE =
   'failmode=safe does not hold for local callers without the resident engine (systemctl enable --now duo-ts.socket)';

@@ -1,4 +1,7 @@
-/** The real engine under a real host: what it is, and what becomes of the login when it is disturbed. */
+/**
+ * The real engine under a real PAM application: its restrictions, and the login's result when it is
+ * disturbed.
+ */
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -46,7 +49,7 @@ test.beforeEach(async () => {
 });
 test.afterEach.always(() => duo.close());
 
-/** Logs alice in with a push, through the su stack's module line. */
+/** Logs alice in with a push, with the module line of the su stack. */
 function login(answer = '1') {
   return pam.authenticate({ service: 'duo', user: 'alice', confdir: 'test/hosts/pam.d' }, async (messages) =>
     messages.map(({ style }) => (style === PamStyle.promptEchoOn ? answer : '')),
@@ -94,7 +97,7 @@ test('a private engine runs as duo-private, with nothing that it does not need',
 
 const AS_PRIVATE = ['--reuid', 'duo-private', '--regid', 'duo-private', '--clear-groups'];
 
-/** What code that took a private engine over, outside of its sandbox, could do to a process. */
+/** What code outside the sandbox of a compromised private engine could do to a process. */
 function intrude(pid: number): string {
   return spawnSync('setpriv', [...AS_PRIVATE, 'intruder', String(pid)], { encoding: 'utf8' }).stdout;
 }
@@ -116,7 +119,7 @@ test('another process of duo-private can read neither engine nor keeper', async 
 });
 
 test('a compromised private engine cannot reach the resident engine or its credential', async (t) => {
-  // As systemd's LoadCredential leaves it: duo's alone.
+  // Like systemd's LoadCredential: readable for duo only.
   const { uid = 0, gid = 0 } = unix.userByName('duo') ?? {};
   mkdirSync('/run/credentials');
   mkdirSync('/run/credentials/duo-ts.service', { mode: 0o500 });
@@ -131,7 +134,7 @@ test('a compromised private engine cannot reach the resident engine or its crede
   });
   const pid = resident.pid ?? 0;
   const attempt = (...command: string[]) => spawnSync('setpriv', [...AS_PRIVATE, ...command]).status;
-  // It listens first and gives root up then.
+  // It listens first and then drops root.
   await until(() => status(pid, 'Uid').split('\t')[0] === String(uid));
   t.is(intrude(pid), '');
   for (const signal of ['0', 'KILL', 'STOP', 'TERM', 'USR1'])
@@ -139,7 +142,7 @@ test('a compromised private engine cannot reach the resident engine or its crede
   t.not(attempt('prlimit', '--pid', String(pid), '--nofile=0'), 0);
   t.not(attempt('renice', '-n', '19', '-p', String(pid)), 0);
   t.not(attempt('cat', credential), 0);
-  // The same by somebody who may: these attempts are attempts.
+  // The same attempts succeed with privileges, so they are real attempts.
   const asDuo = ['--reuid', 'duo', '--regid', 'duo', '--clear-groups'];
   t.is(spawnSync('setpriv', [...asDuo, 'cat', credential]).status, 0);
   t.is(spawnSync('setpriv', [...asDuo, 'kill', '-s', '0', String(pid)]).status, 0);
@@ -176,7 +179,7 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     const host = spawn(process.execPath, ['test/hosts/one-login.ts'], { stdio: 'ignore' });
     const push = await pending(duo);
     t.is(engines().length, 1);
-    // The first poll is answered at once, the second waits for the phone.
+    // The first poll is answered at once; the second waits for the phone.
     await until(() => duo.service.calls.filter(({ call }) => call === 'auth_status').length === 2);
     const polls = duo.service.calls.length;
     host.kill(signal);
@@ -208,7 +211,7 @@ test('an engine that is stopped for a while, then Duo unreachable: failmode safe
   await called;
   const pid = await onlyEngine();
   process.kill(pid, 'SIGSTOP');
-  // Time itself is what is told here: the engine's own clock goes on while it stands still.
+  // This test needs real time: the engine's clock runs while the engine is stopped.
   await new Promise((resolve) => setTimeout(resolve, 2_500));
   process.kill(pid, 'SIGCONT');
   await until(() => !/^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'latin1')));

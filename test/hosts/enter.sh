@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs a command as root of a private copy of this machine: what it changes is gone with it.
-# `unshare -m -n -p -u -i -f --propagation private test/hosts/enter.sh COMMAND…`
+# Runs a command as root in a private copy of this machine. Its changes are discarded. `unshare -m -n -p -u -i -f
+# --propagation private test/hosts/enter.sh COMMAND…`
 set -eu
 checkout=$PWD
 base=${DUO_TS_BASE:-$(mktemp -d)}
@@ -11,7 +11,7 @@ new=$base/root
 for directory in run tmp home dev; do mount -t tmpfs -o mode=755 tmpfs "$new/$directory"; done
 chmod 1777 "$new/tmp"
 mkdir -p "$new$checkout"
-# Users of the tests run programs of the checkout, wherever it is: root's own directory is closed to them.
+# Users of the tests run programs of the checkout, which may be below root's own directory.
 parent=$checkout
 while [ "$parent" != / ]; do
   parent=$(dirname "$parent")
@@ -38,7 +38,7 @@ ip link set lo up
 hostname host
 printf '127.0.0.1 localhost\n127.0.1.1 host.example.test host\n::1 localhost\n' >/etc/hosts
 cd "$checkout"
-# As a child: this shell is process 1 here, and gathers orphans.
+# As a child: this shell is process 1 here and reaps orphans.
 "$@" &
 trap 'kill -TERM $!' TERM INT
 wait $!

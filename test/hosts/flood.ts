@@ -1,6 +1,6 @@
 /**
- * What a user may do at the socket for users, until it is killed: `flood.ts WHAT SOCKET USER`. Writes a line when it has
- * begun.
+ * Floods the socket for users until it is killed: `flood.ts WHAT SOCKET USER`. Writes a line when it has
+ * started.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -20,7 +20,7 @@ const facts = factsToFrame({
   deadline: 100_000,
 });
 
-/** Connects, says something, and stays for as long as it is let. */
+/** Connects, sends data, and stays connected as long as possible. */
 async function hold(...words: Buffer[]): Promise<Socket | undefined> {
   const socket = connect(path);
   socket.on('error', () => {}).resume();
@@ -33,7 +33,7 @@ async function hold(...words: Buffer[]): Promise<Socket | undefined> {
   }
 }
 
-/** Keeps so many connections open. */
+/** Keeps that many connections open. */
 async function keep(count: number, ...words: Buffer[]): Promise<never> {
   const one = async () => {
     for (;;) {
@@ -48,13 +48,13 @@ async function keep(count: number, ...words: Buffer[]): Promise<never> {
 }
 
 const floods: Readonly<Record<string, () => Promise<never>>> = {
-  /** Connections that say nothing. */
+  /** Connections that send nothing. */
   crowd: () => keep(900),
-  /** Half frames, as long as a frame of a user's may be. */
+  /** Half frames of the greatest length for users. */
   halves: () => keep(200, hello, facts.subarray(0, -1)),
-  /** Logins that nobody ends. */
+  /** Logins without an end. */
   logins: () => keep(50, hello, facts),
-  /** Come and go. */
+  /** Connections that close at once. */
   comers: async () => {
     for (;;) (await hold(hello))?.destroy();
   },

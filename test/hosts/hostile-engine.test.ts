@@ -1,7 +1,7 @@
 /**
- * Programs that are no engine in the engine's place, through real libpam and with failmode safe: a denial each time,
- * at once, with a line in the log that says what was wrong. (Those that only a deadline ends are in
- * test/native/bridge_test.c, which has less patience.)
+ * Faulty programs in place of the engine, through real libpam and with failmode safe: each login is denied
+ * at once, with a log line about the fault. (test/native/bridge_test.c has those that only a deadline ends,
+ * with shorter deadlines.)
  */
 import {
   chmodSync,
@@ -48,7 +48,7 @@ function login(service: string, argument = '') {
   );
 }
 
-/** Puts the fake engine beside the real one; it behaves as its file is called. */
+/** Installs the fake engine beside the real one; its file name selects its fault. */
 function loginWith(mode: string) {
   const path = join(PLACE, mode);
   copyFileSync(FAKE, path);
@@ -117,7 +117,7 @@ test('an engine that stops responding at any step is ended after 15 seconds', as
   t.deepEqual(engines(), []);
 });
 
-/** What may stand at the engine's fixed path that is not the engine. */
+/** Things that are not the engine at the engine's fixed path. */
 const places: Readonly<Record<string, readonly [(path: string) => void, RegExp]>> = {
   nothing: [() => {}, /the engine can't be started: .*No such file or directory/],
   'an empty file': [

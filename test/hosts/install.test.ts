@@ -1,4 +1,4 @@
-/** Installation on a machine that lacks a library: nothing is put in place that could not be loaded. */
+/** Installation on a machine that lacks a library: nothing is installed that cannot be loaded. */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -15,7 +15,7 @@ test.before(() => {
 });
 
 test('a missing library is named with its package, and nothing is installed', (t) => {
-  // The script itself runs all the same.
+  // The script itself still runs.
   const { status, stderr } = spawnSync(
     'flock',
     ['build/install.lock', process.execPath, 'scripts/install-system.ts', 'install'],

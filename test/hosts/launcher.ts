@@ -6,9 +6,9 @@ import { Terminal } from './terminal.ts';
 
 export const LOGIN_DUO = '/usr/sbin/login_duo';
 
-/** What only a shell behind login_duo says. */
+/** Text that only a shell started by login_duo prints. */
 export const INSIDE = 'got in';
-/** A command line that says it; the quotes keep it out of what a terminal echoes. */
+/** A command line that prints it; the quotes keep it out of the terminal's echo. */
 export const SAY_INSIDE = "echo 'got' in";
 
 export interface Finished {
@@ -66,10 +66,10 @@ export function launch(args: readonly string[], settings: Settings = {}): Promis
   return start(args, settings).finished;
 }
 
-/** login_duo at a terminal. Behind it, a shell goes on and says `left STATUS`. */
+/** login_duo at a terminal, from a shell that then prints `left STATUS`. */
 export function atTerminal(args: readonly string[], settings: Settings = {}): Terminal {
   const words = asUser(settings, args).map((word) => `'${word.replaceAll("'", "'\\''")}'`);
-  // A handler, not an ignored signal: what is ignored would be inherited.
+  // A handler, since an ignored signal would be inherited.
   return new Terminal(`trap : INT; ${words.join(' ')}; echo left $?; stty -a`, {
     ...PLAIN,
     ...settings.env,

@@ -1,4 +1,7 @@
-/** What lines of a configuration come to in Duo's own client, as Debian packages it: the other column of the table. */
+/**
+ * The effect of configuration lines in Duo's own client as packaged by Debian: the other column of the
+ * table.
+ */
 import { spawn } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
@@ -24,7 +27,7 @@ test.before(() => {
   mkdirSync(DIRECTORY);
 });
 
-/** A service that refuses everything, and what it was asked: each time `IKEY as USER`. */
+/** A service that refuses everything and records each request as `IKEY as USER`. */
 async function serviceFor(t: Teardown) {
   const { ca, cert, key } = await makeCertificates('good', ['localhost'], ['127.0.0.1'], Date.now());
   const asked: string[] = [];
@@ -39,7 +42,7 @@ async function serviceFor(t: Teardown) {
   return { asked, host: `localhost:${await listenFor(t, server)}` };
 }
 
-/** What becomes of root's login. */
+/** The result of root's login. */
 async function outcome(t: Teardown, { lines, whole }: Row): Promise<string[]> {
   const { asked, host } = await serviceFor(t);
   const owner = unix.userByName('sshd');
@@ -52,7 +55,7 @@ async function outcome(t: Teardown, { lines, whole }: Row): Promise<string[]> {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const [stdout, stderr] = await Promise.all([textOf(login.stdout), textOf(login.stderr)]);
-  // How the login ended is told below; the rest is about the file.
+  // Without the lines about the result of the login, which is checked below.
   const said = stderr
     .replaceAll(CONFIG, 'F')
     .replaceAll(host, 'HOST')

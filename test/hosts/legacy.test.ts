@@ -1,4 +1,7 @@
-/** Duo's own older client, as Debian packages it, logs in against the simulator: nobody here wrote it, and it judges us. */
+/**
+ * Duo's own older client, as packaged by Debian, logs in against the simulator. It is independent code that
+ * checks ours.
+ */
 import { chmodSync, chownSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,12 +31,12 @@ test.beforeEach(async () => {
 });
 test.afterEach.always(() => duo.close());
 
-/** The packaged module, configured with these lines too. */
+/** The packaged module, configured with these additional lines. */
 function client(more = ''): PackagedClient {
   return setUpPackagedClient(duo, mkdtempSync(join(tmpdir(), 'packaged-')), { more });
 }
 
-/** One login of alice's with these answers; `said` is what the module showed, its empty lines left out. */
+/** One login of alice with these answers; `said` is the module's output without empty lines. */
 async function login(
   answers: readonly string[],
   more = 'prompts = 1',
@@ -96,7 +99,7 @@ test('a right passcode logs in', async (t) => {
 
 test('wrong passcodes do not log in, and each is followed by a prompt', async (t) => {
   const { code, said, left } = await login(['000000', '111111', '123456'], 'prompts = 2');
-  // What it answers when fewer than its three prompts were configured and used up.
+  // Its code when fewer than three prompts were configured and used up.
   t.is(code, PamCode.PAM_SERVICE_ERR);
   t.deepEqual(left, ['123456']);
   t.is(said.filter((text) => MENU.test(text)).length, 2);
@@ -124,7 +127,7 @@ test('a synchronous push is one request, an asynchronous one reports states', as
   alice().phone = 'ask';
   const result = login(['1']);
   const push = await pending(duo);
-  // The first answer told of the push; the second request waits for news.
+  // The first answer reported the push; the second request waits for news.
   await until(() => calls().filter((name) => name === 'status').length === 2);
   push.approve();
   const { code, said } = await result;
@@ -137,7 +140,7 @@ test('a phone call is answered', async (t) => {
   const clock = new FakeClock();
   await duo.close();
   duo = await startSimulator({ users: { alice: { phone: 'approve' } }, clock });
-  // As long as it takes to pick up, whenever the client asks again.
+  // The time until the call is answered, whenever the client polls.
   duo.service.on('call', ({ call }) => {
     if (call === 'status' && calls().filter((name) => name === 'status').length > 1) void clock.advance(3000);
   });

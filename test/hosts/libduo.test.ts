@@ -1,4 +1,4 @@
-/** Programs in C and C++ that use the installed library, as root and as anybody. */
+/** Programs in C and C++ that use the installed library, as root and as other users. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
@@ -35,7 +35,7 @@ test.beforeEach(async () => {
 });
 test.afterEach.always(() => duo.close());
 
-/** A user of the machine runs a program. */
+/** Runs a program as a user of the machine. */
 function as(user: string, command: string): string {
   return user === 'root' ? command : `setpriv --reuid ${user} --regid ${user} --init-groups ${command}`;
 }
@@ -46,7 +46,7 @@ for (const [language, program] of Object.entries(PROGRAMS)) {
       const terminal = new Terminal(as(user, `${program} -f ${CA} ${APPLICATION} alice`));
       await terminal.shows(/Passcode or option \(1-3\): /);
       terminal.type('123456\n');
-      // It is echoed: a passcode is used up, and the user sees what was typed.
+      // The answer is echoed: a passcode works once, and the user sees what was typed.
       await terminal.shows(/123456/);
       const { status, output } = await terminal.ended();
       t.is(status, DuoCode.ok, output);

@@ -1,11 +1,11 @@
 /** A limit for each test of real hosts, loaded by ava before each file (see ava.config.js). */
 import test from 'ava';
 
-/** Milliseconds for one test with its hooks: far more than any needs on a busy machine. */
+/** Time limit for one test with its hooks in milliseconds, far above what any needs on a busy machine. */
 const TEST_MS = 240_000;
 
 let limit: NodeJS.Timeout | undefined;
-// A test that hangs, or a hook of it, is named: ava's own limit is for a whole file, and its TAP reporter fails over it.
+// Names the test or hook that hangs: ava's own limit is for a whole file, and its TAP reporter fails over it.
 test.beforeEach(({ title }) => {
   clearTimeout(limit);
   limit = setTimeout(() => {

@@ -1,4 +1,4 @@
-/** What the caller of a setuid login_duo may try: whatever it is, there is no shell without a factor. */
+/** Attempts of the caller of a setuid login_duo: none leads to a shell without a factor. */
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -26,7 +26,7 @@ test.before(async () => {
   setUp('--setuid');
   log = await SystemLog.start();
   run('cc', '-Wall', '-o', '/usr/local/bin/intruder', 'test/hosts/intruder.c');
-  // A library and a script that leave a mark wherever they are loaded.
+  // A library and a script that leave a mark when they are loaded.
   writeFileSync(
     '/tmp/evil.c',
     `#include <fcntl.h>
@@ -39,7 +39,7 @@ test.after.always(() => log.stop());
 test.beforeEach(async () => {
   log.clear();
   rmSync(LOADED, { force: true });
-  // Duo refuses this user: whoever gets in has found a way around it.
+  // Duo denies this user, so any shell is a bypass.
   duo = await startDuo({ users: { alice: { status: 'deny', passcodes: ['123456'] } } }, 'failmode = safe');
 });
 test.afterEach.always(async (t) => {
@@ -50,7 +50,7 @@ test.afterEach.always(async (t) => {
   t.false(existsSync(LOADED), 'something of the caller’s was loaded');
 });
 
-/** From here on a push is asked for, and nobody answers it. */
+/** From here on a push waits for an answer that does not come. */
 function ask(): void {
   const { alice } = duo.service.users;
   if (alice !== undefined) alice.status = 'auth';
@@ -115,11 +115,11 @@ const ENVIRONMENTS: Readonly<Record<string, NodeJS.ProcessEnv>> = {
 };
 for (const [name, env] of Object.entries(ENVIRONMENTS)) {
   test.serial(`environment: ${name}`, async (t) => {
-    // Set by the last program before login_duo, so that no other is disturbed by it.
+    // Set by the last program before login_duo, so that it affects no other.
     const settings = Object.entries(env).map(([key, value]) => `'${key}=${value?.replaceAll("'", "'\\''")}'`);
     const before = `exec /usr/bin/env ${settings.join(' ')} "$@"`;
     isRefusal(t, await launch([SAY_INSIDE], { before }));
-    // Duo was asked, and not somebody in its place.
+    // The request reached Duo itself.
     t.true(duo.service.calls.some(({ call }) => call === 'preauth'));
     await log.line(/Aborted Duo login for 'alice'/);
   });
@@ -190,7 +190,7 @@ test.serial('limits: a group that requires a factor is not lost', async (t) => {
   t.teardown(() => run('gpasswd', '--delete', 'alice', 'special'));
   addConfig('groups = special', LOGIN_DUO_CONFIG);
   isRefusal(t, await launch([SAY_INSIDE]));
-  // Soft limits, which the engine's start undoes: only the look-up of the groups has to do with them.
+  // The engine's start raises soft limits, so only the look-up of groups is affected.
   const fill = (free: number) =>
     `fd=3; while [ $fd -lt ${256 - free} ]; do eval "exec $fd</dev/null"; fd=$((fd + 1)); done`;
   const limits = ['-S -v 8000', '-S -v 16000', '-S -v 32000', '-S -d 8000', '-S -n 20'];
@@ -212,7 +212,7 @@ test.serial('scheduling that starves the engine denies', async (t) => {
   isRefusal(t, await launch([SAY_INSIDE], { before: `exec ${starving} "$@"` }));
 });
 
-/** Does something as alice. True when it worked. */
+/** Runs an action as alice. True when it succeeded. */
 function asAlice(...command: string[]): boolean {
   const identity = ['--reuid', 'alice', '--regid', 'alice', '--init-groups'];
   return spawnSync('setpriv', [...identity, ...command]).status === 0;
@@ -269,7 +269,7 @@ test.serial('signals to keeper and engine: not permitted for the user', async (t
 
 for (const signal of ['KILL', 'TERM', 'SEGV'] as const) {
   for (const whose of ['keeper', 'engine'] as const) {
-    // A keeper holds back what can be held back.
+    // A keeper blocks every signal that can be blocked.
     if (whose === 'keeper' && signal !== 'KILL') continue;
     test.serial(`root’s SIG${signal} to the ${whose} denies`, async (t) => {
       ask();
@@ -288,7 +288,7 @@ test.serial('a stopped engine does not outlive its login', async (t) => {
   const { child, finished } = start([SAY_INSIDE]);
   const { launcher, engine } = await waiting(child);
   process.kill(engine, 'SIGSTOP');
-  // Its user's death reaches no process of another user's by a signal.
+  // The end of a process sends no signal to processes of another user.
   t.true(asAlice('kill', '-s', 'KILL', String(launcher)));
   isRefusal(t, await finished);
   await until(() => engines().length === 0);

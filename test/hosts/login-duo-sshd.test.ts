@@ -1,4 +1,4 @@
-/** login_duo behind real sshd: as everybody's forced command, and as one key's. */
+/** login_duo with a real sshd: as forced command for all users, and for one key. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -41,7 +41,7 @@ let log: SystemLog;
 let duo: Simulator;
 let sshd: SshServer | undefined;
 
-/** Lets the key in as this user, for this command if there is one. */
+/** Authorizes the key for this user, with a forced command if there is one. */
 function authorize(user: string, command?: string): void {
   const { uid = -1, gid = -1 } = unix.userByName(user) ?? {};
   const directory = user === 'root' ? '/root/.ssh' : `/home/${user}/.ssh`;
@@ -85,7 +85,7 @@ async function startSshd(...options: string[]): Promise<void> {
     'PermitRootLogin yes',
     'AuthenticationMethods publickey',
     ...options,
-    // The first of its kind counts.
+    // sshd uses the first occurrence of an option.
     ...(options.some((option) => option.startsWith('Subsystem'))
       ? []
       : ['Subsystem sftp /usr/lib/openssh/sftp-server']),

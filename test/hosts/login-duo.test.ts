@@ -34,7 +34,7 @@ import { withPrivate } from './with-private.ts';
 
 const ASKS = /Passcode or option \(1-3\): /;
 const PROMPT = /\$ $/;
-/** What failmode=safe means here: alice has no power over the resident engine alone. */
+/** failmode=safe applies with the resident engine only, since alice could tamper with a private one. */
 const FAILSAFE = residentAlone ? { status: 0, stdout: `${INSIDE}\n` } : { status: 1, stdout: '' };
 const FAILSAFE_LINE = residentAlone
   ? /Failsafe Duo login for 'alice'/
@@ -202,7 +202,7 @@ test.serial('the shell gets its user’s environment unchanged', async (t) => {
     'pwd',
     'ulimit -n',
     'grep -E "^(Sig(Ign|Blk)|NoNewPrivs|Groups|Uid|Gid)" /proc/self/status',
-    // By the shell itself: a pipe would be among them for a moment.
+    // Listed by the shell itself: a pipe would appear among them.
     'echo /proc/self/fd/*',
     'echo "$MINE"; ! env | grep DUO_PASSCODE',
   ].join('; ');
@@ -489,7 +489,7 @@ test.serial('setuid to a user other than root', async (t) => {
 
 // Errors begin with ==; what valgrind has to say of system calls that it does not know begins with --.
 test.serial('no memory error, in allowed and denied logins', async (t) => {
-  // valgrind runs no setuid program, and lets none execute what it can't read by its mode.
+  // valgrind does not run setuid programs, and refuses to execute files that it cannot read.
   if (existsSync(ENGINE)) {
     chmodSync(ENGINE, 0o755);
     t.teardown(() => chmodSync(ENGINE, 0o711));

@@ -1,4 +1,7 @@
-/** The private machine of enter.sh, set up for logins: users, the installed module, a simulated Duo, the system's log. */
+/**
+ * The private machine of enter.sh, prepared for logins: users, the installed module, a simulated Duo, the
+ * system log.
+ */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
   appendFileSync,
@@ -30,9 +33,9 @@ export const ENGINE = '/usr/libexec/duo-ts/duo-ts';
 export const SOCKET = '/run/duo-ts/engine.sock';
 export const USERS_SOCKET = '/run/duo-ts/users.sock';
 
-/** DUO_TS_RESIDENT=1: every login of these tests is served by a resident engine, and no private one can be started. */
+/** DUO_TS_RESIDENT=1: a resident engine serves every login of these tests, and no private one can start. */
 export const residentAlone = process.env['DUO_TS_RESIDENT'] === '1';
-/** The same program under another name, for when there is to be no private engine. */
+/** The engine's name while private engines are disabled. */
 const RESIDENT_ENGINE = residentAlone ? `${ENGINE}-resident` : ENGINE;
 
 /** Runs a program. @throws Error with its output when it fails */
@@ -51,7 +54,7 @@ export function setUp(...options: string[]): void {
   if (run('hostname').trim() !== 'host' || !existsSync('/usr/sbin/sshd')) {
     throw new Error('these tests run inside test/hosts/enter.sh, and need openssh-server');
   }
-  // Another private machine may be doing the same, with the same files to build.
+  // Another private machine may build the same files at this moment.
   const script = [process.execPath, 'scripts/install-system.ts', 'install', '--replace'];
   run('flock', 'build/install.lock', ...script, ...options);
   for (const user of ['alice', 'bert']) {
@@ -64,9 +67,9 @@ export function setUp(...options: string[]): void {
     'alice ALL=(ALL) ALL\nDefaults:alice timestamp_timeout=0, passwd_tries=1\n',
   );
   chmodSync('/etc/sudoers.d/alice', 0o440);
-  // Nothing here waits for the sake of waiting: a refused login answers at once.
+  // Removes pam_unix's delay: a refused login returns at once.
   edit('/etc/pam.d/common-auth', /pam_unix\.so nullok/, 'pam_unix.so nullok nodelay');
-  // Words of the day and mail have no place in a transcript.
+  // Removes the message of the day and mail notices from transcripts.
   for (const name of ['/etc/motd', '/etc/issue']) writeFileSync(name, '');
   for (const service of ['sshd', 'sudo', 'su', 'login']) useStack(service);
   if (residentAlone) {
@@ -77,7 +80,7 @@ export function setUp(...options: string[]): void {
 
 let resident: Resident | undefined;
 
-/** Takes every engine away until the test ends. */
+/** Removes every engine until the test ends. */
 export function withoutEngine(t: { teardown(end: () => void): void }): void {
   if (residentAlone) {
     resident?.process.kill('SIGKILL');
@@ -92,11 +95,11 @@ export function withoutEngine(t: { teardown(end: () => void): void }): void {
 
 export interface Resident {
   readonly process: ChildProcess;
-  /** What it wrote to standard error, so far. */
+  /** Its standard error so far. */
   readonly log: () => string;
 }
 
-/** Starts a resident engine by hand, and waits until it takes connections. */
+/** Starts a resident engine and waits until it accepts connections. */
 export function startResident(...args: string[]): Resident {
   const path = `/tmp/resident-${performance.now()}.log`;
   const log = openSync(path, 'w');
@@ -110,7 +113,7 @@ export function startResident(...args: string[]): Resident {
   return { process: engine, log: () => readFileSync(path, 'utf8') };
 }
 
-/** Blocks until somebody takes connections at the socket. */
+/** Blocks until the socket accepts connections. */
 export function awaitSocket(path = SOCKET): void {
   const connect = ['-u', '/dev/null', `UNIX-CONNECT:${path}`];
   for (let tries = 0; spawnSync('socat', connect, { stdio: 'ignore' }).status !== 0; tries += 1) {
@@ -125,12 +128,12 @@ function edit(path: string, what: RegExp, by: string): void {
   writeFileSync(path, text.replace(what, by));
 }
 
-/** Puts the project's own stack for a service into place. */
+/** Installs the project's stack for a service. */
 export function useStack(name: string, service = name): void {
   copyFileSync(`pam.d/${name}`, `/etc/pam.d/${service}`);
 }
 
-/** Starts a simulated Duo and writes the host's configurations for it. */
+/** Starts a simulated Duo and writes the machine's configurations for it. */
 export async function startDuo(options: SimulatorOptions = {}, more = ''): Promise<Simulator> {
   const simulator = await startSimulator(options);
   mkdirSync('/etc/duo', { recursive: true });
@@ -139,13 +142,13 @@ export async function startDuo(options: SimulatorOptions = {}, more = ''): Promi
   return simulator;
 }
 
-/** A configuration, the module's if not another's, word by word. */
+/** Replaces a configuration, the module's by default. */
 export function writeConfig(text: string, path = CONFIG): void {
   rmSync(path, { force: true });
   writeFileSync(path, text, { mode: 0o600 });
 }
 
-/** One more line for a configuration. */
+/** Adds a line to a configuration. */
 export function addConfig(line: string, path = CONFIG): void {
   appendFileSync(path, `${line}\n`);
 }
@@ -160,7 +163,7 @@ export class SystemLog {
     this.#socat = socat;
     if (socat.stdout === null) throw new Error('socat has no output');
     createInterface({ input: socat.stdout }).on('line', (text) => {
-      // Datagrams that come at the same time can share a line.
+      // Concurrent datagrams can share a line.
       this.lines.push(...text.split(/(?=<\d{1,3}>[A-Z][a-z]{2} [ \d]\d )/));
       for (const look of this.#waiting) look();
     });
@@ -168,7 +171,7 @@ export class SystemLog {
 
   static async start(): Promise<SystemLog> {
     rmSync('/dev/log', { force: true });
-    // Each datagram becomes a line: socat's own messages are not among them.
+    // Each datagram becomes a line, without socat's own messages.
     const socat = spawn('socat', ['-u', 'UNIX-RECVFROM:/dev/log,mode=666,fork', 'SYSTEM:cat; echo'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
@@ -177,7 +180,7 @@ export class SystemLog {
     return log;
   }
 
-  /** Resolves to the first line that matches, past or to come. */
+  /** Resolves to the first line that matches, past or future. */
   async line(pattern: RegExp): Promise<string> {
     const { promise, resolve } = Promise.withResolvers<string>();
     const look = () => {
@@ -203,7 +206,7 @@ export class SystemLog {
   }
 }
 
-/** Engines that run now, by process id. One that has ended and only waits to be gathered does not run. */
+/** Process ids of running engines, without zombies. */
 export function engines(): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -218,7 +221,7 @@ export function engines(): number[] {
     });
 }
 
-/** How many logins are in progress: private engines, or connections that the resident one has. */
+/** Number of logins in progress: private engines, or connections of the resident one. */
 export function underWay(): number {
   if (!residentAlone) return engines().length;
   const connected = / 0001 03 +\d+ \S+engine\.sock$/;
@@ -227,7 +230,7 @@ export function underWay(): number {
     .filter((line) => connected.test(line)).length;
 }
 
-/** Looks again and again until it holds. The test's own time limit ends what never does. */
+/** Polls until the condition holds. The test's time limit ends it otherwise. */
 export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 20));
 }

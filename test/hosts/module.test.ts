@@ -1,4 +1,4 @@
-/** The module's arguments, its configuration as root reads it, and where its sentences go. */
+/** The module's arguments, its configuration as root reads it, and where its messages go. */
 import { spawn, spawnSync } from 'node:child_process';
 import {
   appendFileSync,

@@ -1,6 +1,6 @@
 /**
- * What name servers say, and fail to say, of Duo's host. A name server elsewhere is a witness of Duo's absence; one of this
- * host is none, since anyone who uses up this host's ports keeps it from asking further.
+ * Replies and failures of name servers for the API host. A remote name server is evidence of an unreachable
+ * Duo. One on this host is not, since a user who takes all local ports keeps it from asking further.
  */
 import test, { type ExecutionContext } from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
@@ -30,7 +30,7 @@ test.beforeEach(async () => {
 });
 test.afterEach.always(() => duo.close());
 
-/** Nobody comes in, and the log says why the name can't be looked up. */
+/** No login succeeds, and the log says why the name cannot be looked up. */
 function notLookedUp(t: ExecutionContext, reason: string): Promise<void> {
   const sentence = RegExp.escape(`: this host can't look up ${duo.host}: ${reason}`);
   return nobodyComesIn(t, log, new RegExp(`Error in Duo login for '\\w+'${sentence}$`));
@@ -60,7 +60,7 @@ test(`${LOOPBACK} accepts a connection and stays silent: denied`, async (t) => {
   await notLookedUp(t, `the name server ${LOOPBACK} does not answer`);
 });
 
-/** What is evidence of a name server elsewhere, and none of one here. */
+/** Replies that are evidence from a remote name server, and not from a local one. */
 const FAILURES: readonly [string, (t: ExecutionContext, address: string) => Promise<void>, string][] = [
   ['says SERVFAIL', (t, address) => nameServer(t, address, SERVFAIL), 'says SERVFAIL'],
   ['does not run', async () => {}, "can't be reached: ECONNREFUSED"],
@@ -100,7 +100,7 @@ if (residentAlone) {
     const server = await startNameServer({ ...here, udp: DUO });
     await nobodyComesIn(t, log, DENIED);
     server.close();
-    // The next login asks for addresses again that did not lead to Duo.
+    // The next login looks up addresses again that did not lead to Duo.
     await duo.close();
     await absent(t, 'Failed to connect');
     const silent = await startNameServer({ ...here, udp: 'silent' });

@@ -1,11 +1,11 @@
-/** A network of this private machine's with another machine in it, and the name servers that this one asks. */
+/** A network of this private machine with a second machine, and the name servers of this one. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { type Behaviour, startNameServer } from '../lib/name-server.ts';
 import { run, until } from './machine.ts';
 
-/** This machine's address there, and the other machine's, which is the way to everywhere else. */
+/** The address of this machine, and of the other one, which is the default gateway. */
 export const OWN = '198.51.100.1';
 export const REMOTE = '198.51.100.2';
 
@@ -23,7 +23,7 @@ export async function setUpNetwork(): Promise<void> {
   run('ip', 'link', 'set', 'out', 'up');
   elsewhere('ip', 'address', 'add', `${REMOTE}/24`, 'dev', 'in');
   elsewhere('ip', 'link', 'set', 'in', 'up');
-  // By default the kernel says "port unreachable" once a second.
+  // The kernel limits "port unreachable" to one a second by default.
   elsewhere('sysctl', '--quiet', '--write', 'net.ipv4.icmp_ratelimit=0');
   run('ip', 'route', 'add', 'default', 'via', REMOTE);
 }
@@ -35,7 +35,7 @@ export function elsewhere(...command: string[]): void {
   run('nsenter', ...thither(), ...command);
 }
 
-/** The name servers that are asked from now on. getaddrinfo waits a second for them instead of ten. */
+/** Sets the name servers. getaddrinfo waits one second for them instead of ten. */
 export function useNameServers(...addresses: string[]): void {
   const lines = [...addresses.map((address) => `nameserver ${address}`), 'options timeout:1 attempts:1', ''];
   rmSync('/etc/resolv.conf', { force: true });
@@ -45,8 +45,8 @@ export function useNameServers(...addresses: string[]): void {
 }
 
 /**
- * Starts a name server at port 53, on the other machine where the address is that one's.
- * @param t ends it
+ * Starts a name server on port 53, on the other machine if the address is that one's.
+ * @param t the test that ends it
  */
 export async function nameServer(
   t: { teardown(end: () => unknown): void },

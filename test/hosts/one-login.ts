@@ -1,5 +1,6 @@
 /**
- * A host of its own, for a test that ends it, reads what it prints or runs it as a user: one login with a push.
+ * A PAM application in its own process, for tests that kill it, read its output or run it as a user: one
+ * login with a push.
  * `one-login.ts [SERVICE [CONFDIR [USER]]]`
  */
 import { loadPamClient, PamStyle } from '../../src/unix/pam-client.ts';

@@ -1,4 +1,4 @@
-/** The script that draws README's picture, in the private machine that it would make for itself. */
+/** The script that draws README's picture, in the private machine that it would make itself. */
 import { spawnSync } from 'node:child_process';
 import test from 'ava';
 

@@ -1,6 +1,6 @@
 /**
- * What a user may do with the local ports of a host, until it is killed: `ports.ts WHAT ADDRESS LOW HIGH [PORT]`. Takes
- * the ports from LOW to HIGH that are free, as far as its descriptors go, and writes `all` or `more` when it has them.
+ * Binds local ports until it is killed: `ports.ts WHAT ADDRESS LOW HIGH [PORT]`. Binds the free ports from
+ * LOW to HIGH, as many as its descriptors allow, and writes `all` or `more` when done.
  */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -8,7 +8,7 @@ import { connect, createServer } from 'node:net';
 
 const [what = '', host = '', low, high, port] = process.argv.slice(2);
 
-/** Each takes one local port and keeps it; a port that is taken costs no descriptor. */
+/** Each binds one local port and keeps it; a port in use costs no descriptor. */
 const ways: Readonly<Record<string, (local: number) => Promise<unknown>>> = {
   udp: async (local) => {
     const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
@@ -30,7 +30,7 @@ for (let local = Number(low); local <= Number(high); local += 1) {
     await take(local);
   } catch (error) {
     if (!(error instanceof Error) || !('code' in error)) throw error;
-    // A connection to the same place from the same port: the kernel has no error of its own for it.
+    // A connection to the same peer from the same port: the kernel returns another error for it.
     if (error.code === 'EADDRINUSE' || error.code === 'EADDRNOTAVAIL') continue;
     if (error.code !== 'EMFILE') throw error;
     answer = 'more';
@@ -38,5 +38,5 @@ for (let local = Number(low); local <= Number(high); local += 1) {
   }
 }
 process.stdout.write(`${answer}\n`);
-// An idle connection keeps no process running by itself once the other side has closed it.
+// An idle connection does not keep a process alive after the peer has closed it.
 setInterval(() => {}, 60_000);

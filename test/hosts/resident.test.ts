@@ -1,4 +1,7 @@
-/** The resident engine under real libpam: what it is, whom it serves, and what becomes of logins when it is disturbed. */
+/**
+ * The resident engine with real libpam: its restrictions, its callers, and the result of logins when it is
+ * disturbed.
+ */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -210,7 +213,7 @@ test('SIGTERM loses no login: those in progress finish, new ones use private eng
   const codes = (await Promise.all([...results, late])).map(({ code }) => code);
   t.deepEqual(new Set(codes), new Set([PamCode.PAM_SUCCESS]));
   t.deepEqual(await exit, [0, null]);
-  // The next one finds what the last one left behind.
+  // The next engine finds the files of the last one.
   start();
   const next = login();
   (await pending(duo)).approve();
@@ -255,8 +258,8 @@ test('started as by systemd: with its socket, restrictions and notifications', a
 });
 
 /**
- * What systemd does with a socket: it is there all the time, and so is an engine, one after the other. systemd waits for
- * the next connection before it starts the next one; to start it at once gives a login more ends to fall into.
+ * Like systemd: the socket always exists, and engines run one after the other. systemd starts the next
+ * engine at the next connection; here it starts at once, so that a login meets more ends of engines.
  */
 function engineAfterEngine(...args: string[]): Resident {
   const path = '/tmp/engines.log';
@@ -270,7 +273,7 @@ function engineAfterEngine(...args: string[]): Resident {
   return { process: activate, log: () => readFileSync(path, 'utf8') };
 }
 
-/** Ends the engines, and what starts them. */
+/** Ends the engines and their starter. */
 function endAll({ process: { pid, exitCode, signalCode } }: Resident): void {
   if (pid !== undefined && exitCode === null && signalCode === null) process.kill(-pid, 'SIGKILL');
 }
@@ -287,7 +290,7 @@ test('ending when idle loses no login at any moment', async (t) => {
   const logins = 150;
   for (let turn = 0; turn < logins; turn += 1) {
     t.is((await login(true)).code, PamCode.PAM_SUCCESS);
-    // From before the end to after it, a little later each time.
+    // From before the end until after it, a little later each time.
     await new Promise((resolve) => setTimeout(resolve, 40 + (turn % 30)));
   }
   t.log(`${ends()} engines were idle and ended in the course of ${logins} logins`);
@@ -321,7 +324,7 @@ test('an engine with a login is not idle, and one started by hand stays', async 
 test('SIGHUP reads the files again and ends no login', async (t) => {
   const file = settings('unprivileged = no\n');
   const config = '/etc/duo/users.conf';
-  // Copies that duo can read, as the unit makes them.
+  // Copies that duo can read, like those of the unit.
   const copy = (from: string) => run('install', '-m', '0440', '-g', 'duo', from, config);
   copy(CONFIG);
   chmodSync(file, 0o644);
@@ -334,7 +337,7 @@ test('SIGHUP reads the files again and ends no login', async (t) => {
   const first = loginAs('alice', 'alice');
   const push = await pending(duo);
 
-  // Another configuration, under which nobody gets in.
+  // Another configuration, which denies everyone.
   writeFileSync('/etc/duo/other.conf', readFileSync(CONFIG, 'utf8').replace(/^skey.*$/m, 'skey = wrong'));
   writeFileSync('/etc/duo/other.conf', '\nfailmode = secure\n', { flag: 'a' });
   copy('/etc/duo/other.conf');
@@ -342,7 +345,7 @@ test('SIGHUP reads the files again and ends no login', async (t) => {
   await until(() => own().split('the configuration has been read again').length === 3);
   t.is(await loginAs('alice', 'alice'), PamCode.PAM_SERVICE_ERR);
 
-  // One that can't be used changes nothing.
+  // An invalid one changes nothing.
   rmSync(config);
   process.kill('SIGHUP');
   await until(() => own().includes('the configuration stays as it was'));
@@ -414,7 +417,7 @@ test("users flooding their socket do not delay root's logins", async (t) => {
   const flood = ['alice', 'bert'].flatMap((user) =>
     ['crowd', 'halves', 'logins', 'comers'].map((what) => {
       const script = [process.execPath, 'test/hosts/flood.ts', what, USERS_SOCKET, user];
-      // runuser would leave it behind when it is killed.
+      // runuser would leave its child running when it is killed.
       return spawn('setpriv', ['--reuid', user, '--regid', user, '--init-groups', ...script], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
@@ -423,7 +426,7 @@ test("users flooding their socket do not delay root's logins", async (t) => {
   t.teardown(() => {
     for (const each of flood) each.kill('SIGKILL');
   });
-  // Each says so when it has begun.
+  // Each writes a line when it has started.
   await Promise.all(flood.map((each) => once(each.stdout, 'data')));
   const under = await median(60);
   t.log(

@@ -1,4 +1,6 @@
-/** A small part of `npm run soak`, so that the soak itself stays sound: few logins, but all that can go wrong around them. */
+/**
+ * A small part of `npm run soak`, which keeps the soak itself working: few logins with every kind of fault.
+ */
 import test from 'ava';
 import { soak } from '../../bench/soak/soak.ts';
 import { setUp } from './machine.ts';

@@ -34,7 +34,7 @@ test.before(async () => {
   mkdirSync('/home/alice/.ssh', { mode: 0o700 });
   writeFileSync('/home/alice/.ssh/authorized_keys', readFileSync('/tmp/key.pub'), { mode: 0o600 });
   run('chown', '-R', 'alice:alice', '/home/alice/.ssh');
-  // What ssh asks is written down; the answers are given in their order.
+  // Records the prompts of ssh and answers them in order.
   writeFileSync(
     ASK,
     `#!/bin/sh\nprintf '%s\\n' "$1" >>${ASK}.prompts\nhead -n 1 ${ASK}.answers\nsed -i 1d ${ASK}.answers\n`,
@@ -63,7 +63,7 @@ const KEYBOARD = ['KbdInteractiveAuthentication yes', 'PasswordAuthentication no
 interface Session {
   readonly status: number | null;
   readonly output: string;
-  /** What ssh asked the user, joined. */
+  /** All prompts of ssh, joined. */
   readonly prompts: string;
 }
 
@@ -146,7 +146,7 @@ test('keyboard-interactive: the code of a Verified Push is shown before the wait
   const session = ssh('keyboard-interactive', [PASSWORD, '1', '']);
   const push = await pending(duo);
   t.truthy(push.code);
-  // The first poll brings the code. The second one comes after Enter, and before the code is typed into the phone.
+  // The first poll returns the code. The second one follows Enter, before the code is typed into the phone.
   const polled = async () => {
     while (duo.service.calls.filter(({ call }) => call === 'auth_status').length < 2) {
       await once(duo.service, 'call');
@@ -203,7 +203,7 @@ test('keyboard-interactive: denied without an engine', async (t) => {
 
 test('keyboard-interactive: no push before the password was right', async (t) => {
   await startSshd(...KEYBOARD);
-  // The stack asks Duo after a wrong password too (`required`): a right passcode does not make up for it.
+  // The stack asks Duo after a wrong password too (`required`); a right passcode does not change the result.
   const { status, output } = await ssh('keyboard-interactive', ['wrong', '123456']);
   t.is(status, 255);
   t.notRegex(output, /^alice$/m);

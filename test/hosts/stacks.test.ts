@@ -1,4 +1,4 @@
-/** pam.d/common-auth, one line for the whole host, through real libpam: every way to fail fails. */
+/** pam.d/common-auth, one line for the whole machine, through real libpam: every failure denies. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
@@ -11,7 +11,7 @@ let duo: Simulator;
 test.before(async () => {
   setUp();
   log = await SystemLog.start();
-  // As it is shipped, but without pam_unix's pause after a failure.
+  // As shipped, without pam_unix's delay after a failure.
   const stack = readFileSync('pam.d/common-auth', 'utf8');
   writeFileSync('/etc/pam.d/every', stack.replace('pam_unix.so nullok', 'pam_unix.so nullok nodelay'));
 });

@@ -1,7 +1,7 @@
 /**
- * A local user who owns a cgroup, as systemd gives every user one, and starts su or login_duo in it: frozen, in part or
- * whole, or short of memory or processes, whatever it is, there is no way in without a factor. Duo denies this user, and
- * failmode is safe: whoever gets in has made an engine believe that Duo is absent.
+ * A local user owns a cgroup, as under systemd, and starts su or login_duo in it: frozen in part or as a
+ * whole, or short of memory or processes. None of it lets the user in without a factor. Duo denies this
+ * user and failmode is safe, so any success means that an engine wrongly found Duo unreachable.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,13 +22,13 @@ import { engines, PASSWORD, run, SystemLog, setUp, startDuo, unix, until } from 
 import { Terminal } from './terminal.ts';
 
 const CAME_IN = /^came in$/m;
-/** What starts a host as alice; su asks for a password first. */
+/** How alice starts each program; su requires a password first. */
 const HOSTS: Readonly<Record<string, string>> = {
   su: `su bert -c 'echo came in'`,
   login_duo: `${LOGIN_DUO} 'echo came in'`,
 };
 
-/** What a caller's cgroup may allow: from too little for the host to enough for a login. */
+/** Limits of the caller's cgroup: from too little for the program to enough for a login. */
 const LIMITS = {
   pids: ['1', '2', '3', '5', '8', '12', '16'],
   memory: ['1M', '4M', '8M', '16M', '24M', '32M', '48M', '64M'],
@@ -63,7 +63,7 @@ test.afterEach.always(async () => {
   );
 });
 
-/** Makes a cgroup that is alice's, like user@.service; gone when the test ends. */
+/** Makes a cgroup that belongs to alice, like user@.service; it is removed at the end of the test. */
 function delegate(t: ExecutionContext, controller?: string): string {
   const place = controller === undefined ? unified : controllerDirectory(controller);
   const path = join(place, `alice-${process.pid}-${performance.now()}`);
@@ -76,7 +76,7 @@ function delegate(t: ExecutionContext, controller?: string): string {
         rmdirSync(path);
         return true;
       } catch {
-        // A process of it has not ended yet.
+        // One of its processes has not ended yet.
         return false;
       }
     }),
@@ -87,7 +87,7 @@ function delegate(t: ExecutionContext, controller?: string): string {
   return path;
 }
 
-/** Where the groups of a controller are made, in a mount of its own (version 1) or the common one. */
+/** The directory for groups of a controller, in a mount of its own (version 1) or the common one. */
 function controllerDirectory(name: string): string {
   const own = new RegExp(`^\\S+ (\\S+) cgroup \\S*\\b${name}\\b`, 'm').exec(
     readFileSync('/proc/mounts', 'utf8'),
@@ -97,12 +97,12 @@ function controllerDirectory(name: string): string {
   return unified;
 }
 
-/** Does something as alice. @throws Error when she may not */
+/** Runs an action as alice. @throws Error when it is not permitted */
 function asAlice(command: string): void {
   run('setpriv', ...ALICE, 'sh', '-c', command);
 }
 
-/** Starts a host inside the cgroup. */
+/** Starts a program inside the cgroup. */
 function start(host: string, group: string): Terminal {
   return new Terminal(`echo $$ >${group}/cgroup.procs; exec setpriv ${ALICE.join(' ')} ${HOSTS[host]}`);
 }
@@ -111,7 +111,7 @@ async function ended(terminal: Terminal): Promise<string> {
   return (await terminal.answering(/Password: /, `${PASSWORD}\n`)).output;
 }
 
-/** The engine, once Duo has heard of the login. */
+/** The engine, once Duo has received a request of the login. */
 async function asking(): Promise<number> {
   await once(duo.service, 'call');
   await until(() => engines().length === 1);
@@ -132,7 +132,7 @@ for (const host of Object.keys(HOSTS)) {
     await asking();
     asAlice(`echo 1 >${group}/cgroup.freeze`);
     await until(() => readFileSync(`${group}/cgroup.events`, 'utf8').includes('frozen 1'));
-    // Time itself is what is told here: clocks go on while a process is frozen.
+    // This test needs real time: clocks run while a process is frozen.
     await new Promise((resolve) => setTimeout(resolve, 3_000));
     await duo.close();
     asAlice(`echo 0 >${group}/cgroup.freeze`);
@@ -169,14 +169,14 @@ for (const host of Object.keys(HOSTS)) {
 
   for (const which of ['first', 'others'] as const) {
     test(`${host}: threads of the engine are frozen from their start: ${which}`, async (t) => {
-      // The name of Duo's host must be looked up again.
+      // The address of the API host is removed from the cache.
       duo.service.faults.add('*', { kind: 'drop' }, 1);
       const group = delegate(t);
       asAlice(
         `mkdir ${group}/inner && echo threaded >${group}/inner/cgroup.type && echo 1 >${group}/inner/cgroup.freeze`,
       );
       const caught = catchThreads(t, `${group}/inner`, which);
-      // On a busy machine a login can end before its threads are seen.
+      // On a busy machine a login can end before its threads are found.
       for (let logins = 0; logins < 20 && caught.count() === 0; logins++) {
         t.notRegex(await ended(start(host, group)), CAME_IN);
       }
@@ -205,13 +205,13 @@ for (const host of Object.keys(HOSTS)) {
   }
 }
 
-/** Version 1 calls the limit of memory by another name. */
+/** Version 1 has another name for the memory limit. */
 function limitFile(group: string, controller: 'pids' | 'memory'): string {
   if (controller === 'pids') return 'pids.max';
   return existsSync(join(group, 'memory.max')) ? 'memory.max' : 'memory.limit_in_bytes';
 }
 
-/** As alice: moves threads of each engine into a cgroup as soon as they are there, and names them. */
+/** As alice: moves new threads of each engine into a cgroup, and reports their names. */
 const CATCH = `
 import { readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 const [group, which] = process.argv.slice(1);

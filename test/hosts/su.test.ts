@@ -124,7 +124,7 @@ for (const [limit, values] of Object.entries(LIMITS)) {
     duo = await startDuo({ users: { bert: { status: 'deny' }, alice: { status: 'deny' } } });
     addConfig('failmode = safe');
     for (const value of values) {
-      // Not sh: what Debian has there knows no -u. With few processes nothing may be forked before su either.
+      // bash, since dash has no ulimit -u. With few processes nothing may be forked before su either.
       const { output } = await new Terminal(
         `runuser -u alice -- bash -c 'ulimit -${limit} ${value} || echo not set; exec su bert -c "echo came in"'`,
       ).answering(/Password: /, `${PASSWORD}\n`);

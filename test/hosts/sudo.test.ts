@@ -32,7 +32,7 @@ test.beforeEach(async () => {
 });
 test.afterEach.always(() => duo.close());
 
-/** alice's shell runs sudo and then says how it went and how the terminal is. */
+/** alice's shell runs sudo, then prints its result and the state of the terminal. */
 function sudo(command = 'id -un', before = ''): Terminal {
   const inner = `trap : INT; ${before} sudo -k; ${before} sudo ${command}; echo "status=$?"; stty -a | grep -oE -- '-?(echo|icanon|isig) '`;
   return new Terminal(`runuser -u alice -- /bin/sh -c ${quote(inner)}`);
@@ -68,7 +68,7 @@ test('sudo runs the command after an approved push that showed it', async (t) =>
 test('sudo -i uses its own stack', async (t) => {
   const before = readFileSync('/etc/pam.d/sudo-i');
   t.teardown(() => writeFileSync('/etc/pam.d/sudo-i', before));
-  // Debian's own stack asks for the password alone, whatever stands in that of sudo.
+  // Debian's sudo-i stack asks for the password only, whatever the sudo stack contains.
   const without = sudo('-i id -un');
   await without.shows(/password for alice: /);
   without.type(`${PASSWORD}\n`);
@@ -168,7 +168,7 @@ for (const [limit, values] of Object.entries(LIMITS)) {
     await duo.close();
     duo = await startDuo({ users: { alice: { status: 'deny' } } }, 'failmode = safe');
     for (const value of values) {
-      // Not sh: what Debian has there knows only some of these limits.
+      // bash, since dash has only some of these limits.
       const { output } = await new Terminal(
         `runuser -u alice -- bash -c 'ulimit -${limit} ${value} || echo not set; exec sudo echo came in'`,
       ).answering(/password for alice: /, `${PASSWORD}\n`);

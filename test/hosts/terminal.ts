@@ -1,4 +1,4 @@
-/** A pseudo-terminal with a program in it, and somebody who types. */
+/** A program in a pseudo-terminal, and its user. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 
@@ -35,7 +35,7 @@ export class Terminal {
     return this.#script.pid;
   }
 
-  /** Resolves when the output goes on with something that matches. @throws Error when the program ends before */
+  /** Resolves when new output matches. @throws Error when the program ends before */
   async shows(pattern: RegExp): Promise<string> {
     const over = this.#ended.then(({ status }) => {
       throw new Error(`the program ended with ${status} and never showed ${pattern}:\n${this.output}`);
@@ -57,7 +57,7 @@ export class Terminal {
     this.#script.stdin?.write(text);
   }
 
-  /** Types an answer if it is asked for, and waits for the program's end. */
+  /** Types an answer if there is a prompt, and waits for the program's end. */
   async answering(question: RegExp, answer: string): Promise<Ended> {
     await this.shows(question).then(
       () => this.type(answer),
@@ -67,8 +67,8 @@ export class Terminal {
   }
 
   /**
-   * Types ^C until it shows `over`, and waits for the program's end: what is typed between a prompt and its being read is
-   * lost where the reader flushes the terminal first, as sudo does.
+   * Types ^C until the output shows `over`, and waits for the program's end: input typed before a prompt is
+   * read gets lost where the reader flushes the terminal first, as sudo does.
    */
   async interrupted(over: RegExp): Promise<Ended> {
     const again = setInterval(() => this.type(CTRL_C), 500);
@@ -81,7 +81,7 @@ export class Terminal {
     return this.#ended;
   }
 
-  /** Takes the terminal away. */
+  /** Hangs up the terminal. */
   hangUp(): Promise<Ended> {
     this.#script.kill('SIGKILL');
     return this.#ended;

@@ -1,4 +1,4 @@
-/** A process of its own that listens and never accepts: tells its port, then stands still until it is killed. */
+/** A process that listens and never accepts: it prints its port, then blocks until it is killed. */
 import { createServer } from 'node:net';
 
 const server = createServer();

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { ExecutionContext } from 'ava';
 
-/** A listener that never accepts, with its queue full: whoever connects to it waits. */
+/** A listener that never accepts, with a full queue: connecting to it blocks. */
 export async function blockedListener(t: ExecutionContext): Promise<number> {
   const child = fork('test/lib/blocked-listener.ts', { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   t.teardown(() => child.kill('SIGKILL'));

@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 
-/** @throws Error with the compiler's words */
+/** @throws Error with the compiler's output */
 export function compile(compiler: string, ...args: string[]): void {
   const { status, stderr, error } = spawnSync(compiler, args, { encoding: 'utf8' });
   if (error !== undefined) throw error;
@@ -15,7 +15,7 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** Runs a program without a terminal: what it asks is answered from its standard input. */
+/** Runs a program without a terminal: answers come from its standard input. */
 export async function runWithout(
   terminal: { readonly input: string },
   program: string,
@@ -29,7 +29,7 @@ export async function runWithout(
   child.stderr.on('data', (chunk: Buffer) => {
     said.stderr += chunk.toString();
   });
-  // A program that asks nothing may be gone before it could read.
+  // A program without prompts may have ended before it could read.
   child.stdin.on('error', () => {});
   child.stdin.end(terminal.input);
   const [status]: unknown[] = await once(child, 'close');

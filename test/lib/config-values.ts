@@ -1,25 +1,25 @@
 /**
- * What lines of a configuration come to, here and in Duo's own client (1.11.3, as Debian has it). The unit test reads the
- * table with our parser, a host test runs that client on the same files.
+ * The effect of configuration lines, here and in Duo's own client (Debian's 1.11.3). The unit test reads
+ * the table with our parser; a host test runs that client on the same files.
  */
 
 export interface Row {
-  /** What stands behind BASE, from line 6 on. */
+  /** The lines after BASE, from line 6 on. */
   readonly lines: string;
   /** The lines are the whole file. */
   readonly whole?: true;
   /**
-   * Sentences about the file as login_duo says them, and what becomes of root's login: `IKEY as USER` is what Duo is asked,
-   * `let in` and `denied` are logins without Duo.
+   * login_duo's messages about the file, and the result of root's login: `IKEY as USER` is a request to
+   * Duo, `let in` and `denied` are logins without Duo.
    */
   readonly ours: readonly string[];
-  /** The same of Duo's client, where it differs. */
+  /** The same for Duo's client, where it differs. */
   readonly theirs?: readonly string[];
 }
 
 export const GECOS = 'one/two;three|four,five';
 
-/** HOST and CA are a service that both clients reach, and its authority. */
+/** HOST and CA are a service that both clients can reach, and its authority. */
 export const BASE = '[duo]\nhost = HOST\nskey = never-to-be-seen\ncafile = CA\nikey = BASE\n';
 
 const SOME = 'skey = never-to-be-seen\ncafile = CA\n';
@@ -33,7 +33,7 @@ const LENGTH = 'Invalid character option length. Character fields must be 1 char
 const invalid = (name: string) => `Invalid login_duo option: '${name}'`;
 const unknown = (name: string, line = 6) => `[4] Unknown option '${name}' in F, line ${line}; it is ignored`;
 
-/** Lines that set an ikey, and the ikey that comes of them. */
+/** Lines that set an ikey, and the resulting ikey. */
 const ikeys: readonly [lines: string, ours: string, theirs?: string][] = [
   ['', 'BASE'],
   // Comments
@@ -75,7 +75,7 @@ const ikeys: readonly [lines: string, ours: string, theirs?: string][] = [
   ['ikey = X\nikey = Y', 'Y'],
 ];
 
-/** Lines that change the name that Duo is asked about. */
+/** Lines that change the user name sent to Duo. */
 const users: readonly [lines: string, user: string][] = [
   ...['yes', 'true', 'on', '1', 'yes ; comment'].map((value): [string, string] => [
     `send_gecos = ${value}`,
@@ -97,7 +97,7 @@ const users: readonly [lines: string, user: string][] = [
   ['gecos_delim = | ; comment\ngecos_username_pos = 2', 'four,five'],
 ];
 
-/** Values that an option can't have. */
+/** Invalid values of options. */
 const badValues: readonly [name: string, value: string, sentence: string][] = [
   ['gecos_delim', 'ab', `${LENGTH} 'ab'`],
   ['gecos_delim', ';;', `${LENGTH} ';;'`],
@@ -146,7 +146,7 @@ export const ROWS: readonly Row[] = [
     ours: [ours],
     ...(theirs === undefined ? {} : { theirs: [theirs] }),
   })),
-  // A failmode that is neither counts as secure here.
+  // An invalid failmode counts as secure here.
   ...['x', 'Safe', '', 'safe;comment', '; secure'].map((value) => {
     const sentences = [`Invalid failmode: '${value}'`, invalid('failmode'), PARSE];
     return { lines: `failmode = ${value}`, ours: [...sentences, 'denied'], theirs: [...sentences, 'let in'] };
@@ -160,14 +160,14 @@ export const ROWS: readonly Row[] = [
     ours: ['a=b as root'],
     theirs: [invalid('ikey : a'), PARSE, 'let in'],
   },
-  // Lines that are no settings
+  // Invalid lines
   ...['nonsense', 'ikey', 'ikey ;= X', '[duo', '[ ;]', ']'].map((lines) => ({
     lines,
     ours: [PARSE, 'let in'],
   })),
   { lines: '= X', ours: [invalid(''), PARSE, 'let in'] },
   { lines: ':', ours: [invalid(''), PARSE, 'let in'], theirs: [PARSE, 'let in'] },
-  // Options that are not known
+  // Unknown options
   {
     lines: 'nosuch = 1',
     ours: [unknown('nosuch'), 'BASE as root'],
@@ -186,7 +186,7 @@ export const ROWS: readonly Row[] = [
     ours: [`Invalid host: '${value}'`, invalid('host'), PARSE, 'let in'],
     theirs: ['let in'],
   })),
-  // Whom to trust
+  // Trusted authorities
   { lines: 'cafile = CA ; comment', ours: ['BASE as root'] },
   {
     lines: 'cafile = /nowhere',
@@ -199,7 +199,7 @@ export const ROWS: readonly Row[] = [
       ['; comment', [HANDLE, 'denied']],
       ['"CA"', [HANDLE, 'denied']],
       ['nowhere.pem', [HANDLE, 'denied']],
-      // The working directory has it.
+      // The file exists in the working directory.
       ['ca.pem', ['BASE as root']],
     ] as const
   ).map(([value, theirs]) => ({
@@ -208,9 +208,9 @@ export const ROWS: readonly Row[] = [
     theirs,
   })),
   { lines: 'noverify = yes\ncafile = /nowhere', ours: ['BASE as root'] },
-  // Nothing is a proxy that can't be found.
+  // An invalid proxy is not used.
   { lines: 'http_proxy =', ours: ['BASE as root'], theirs: ['let in'] },
-  // Files that lack what they have to have
+  // Files without required options
   ...['host', 'ikey', 'skey'].map((name) => ({
     lines: `${name} =`,
     ours: [MISSING, 'let in'],
@@ -247,13 +247,13 @@ export const ROWS: readonly Row[] = [
     ours: ['X as root'],
     theirs: ['Parse error in F, line 1', 'let in'],
   },
-  // A line may be of any length here; there the rest of a long one is another line.
+  // Lines may have any length here; Duo's client reads the rest of a long one as another line.
   {
     lines: `groups = root${' x'.repeat(200)}\nikey = X`,
     ours: ['X as root'],
     theirs: ['Parse error in F, line 8', 'let in'],
   },
-  // Options of the past
+  // Deprecated options
   {
     lines: 'gecos_parsed = yes',
     ours: [
@@ -264,7 +264,7 @@ export const ROWS: readonly Row[] = [
   },
 ];
 
-/** Values of `prompts`, and how often the user is asked. */
+/** Values of `prompts`, and the resulting number of prompts. */
 export const PROMPTS: readonly [value: string, times: number][] = [
   ['1', 1],
   ['2', 2],

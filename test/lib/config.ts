@@ -1,7 +1,7 @@
 import { type Config, parseConfig } from '../../src/config/config.ts';
 import { configOf } from './facts.ts';
 
-/** The configuration that these lines make. @throws Error when they make none */
+/** The configuration of these lines. @throws Error when they are invalid */
 export function parsed(lines = ''): Config {
   const { text, path } = configOf(lines);
   const result = parseConfig(text, { path, program: 'pam' });

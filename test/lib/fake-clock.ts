@@ -5,7 +5,7 @@ interface Sleeper {
   readonly wake: () => void;
 }
 
-/** A clock that stands still until a test moves it. */
+/** A clock that only a test advances. */
 export class FakeClock implements Clock {
   #now: number;
   #elapsed = 0;
@@ -23,12 +23,12 @@ export class FakeClock implements Clock {
     return this.#elapsed;
   }
 
-  /** How many sleeps have not ended. */
+  /** Number of pending sleeps. */
   get sleeping(): number {
     return this.#sleepers.length;
   }
 
-  /** Sets the wall clock, as an administrator would; nobody wakes up. */
+  /** Sets the wall clock, as an administrator would; no sleep ends. */
   set(now: number): void {
     this.#now = now;
   }
@@ -52,7 +52,7 @@ export class FakeClock implements Clock {
     return promise;
   }
 
-  /** Moves on by `ms`, waking every sleeper in its turn and letting what follows run. */
+  /** Advances by `ms`, ends each sleep in order, and runs the code that follows it. */
   async advance(ms: number): Promise<void> {
     const end = this.#elapsed + ms;
     await settle();
@@ -74,7 +74,7 @@ export class FakeClock implements Clock {
   }
 }
 
-/** Lets everything run that waits for nothing but its turn. */
+/** Runs all pending callbacks. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,4 +1,4 @@
-/** A name server that answers as a test says, over UDP and TCP. */
+/** A name server with scripted answers, over UDP and TCP. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
@@ -6,7 +6,10 @@ import { type Answer, decode, encode, type Packet } from 'dns-packet';
 
 const AUTHORITATIVE = 0x0400;
 
-/** `silent` and an rcode (3: NXDOMAIN) are for both kinds of address; addresses are given to whom asks for their kind. */
+/**
+ * `silent` and an rcode (3: NXDOMAIN) apply to both address families; addresses are returned for queries of
+ * their family.
+ */
 export type Behaviour = 'silent' | number | readonly string[];
 
 /** The reply to a question; undefined: none. */
@@ -24,7 +27,7 @@ export function replyTo(question: Buffer, behaviour: Behaviour): Buffer | undefi
   return encode(packet);
 }
 
-/** A question that can't be read is not answered. */
+/** An invalid query gets no answer. */
 function answerTo(question: Buffer, behaviour: Behaviour): Buffer | undefined {
   try {
     return replyTo(question, behaviour);
@@ -37,16 +40,16 @@ export interface NameServerOptions {
   readonly host?: string;
   readonly port?: number;
   readonly udp: Behaviour;
-  /** How TCP is answered; absent: nobody listens. */
+  /** How TCP is answered; absent: the port is closed. */
   readonly tcp?: Behaviour;
-  /** Changes what UDP replies. */
+  /** Changes the replies over UDP. */
   readonly twist?: (reply: Buffer) => Buffer;
 }
 
 export interface NameServer {
   readonly host: string;
   readonly port: number;
-  /** How many questions came. */
+  /** Number of queries. */
   readonly asked: () => number;
   close(): void;
 }

@@ -1,4 +1,7 @@
-/** A process of its own that asks Duo at a name that does not exist: once with all descriptors taken, once with some. */
+/**
+ * A process that looks for Duo at a name that does not exist: once without free descriptors, once with
+ * some.
+ */
 import { closeSync, openSync } from 'node:fs';
 import { createClient } from '../../src/duo/client.ts';
 import { DuoError } from '../../src/duo/errors.ts';

@@ -1,6 +1,6 @@
 /**
- * Duo's own client as Debian packages it (libpam-duo), set up against a simulator: a client that nobody here wrote, for
- * tests, and a peer to measure against. It writes into one directory and needs nothing of /etc.
+ * Duo's own client as packaged by Debian (libpam-duo), set up against a simulator: independent code for
+ * tests, and a client to measure against. It writes into one directory and needs nothing of /etc.
  */
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,17 +9,17 @@ import type { PamLogin } from '../../src/unix/pam-client.ts';
 
 export interface PackagedClient {
   /**
-   * One login of a user that the host knows, for `authenticate` of src/unix; what happens is up to the simulator's user
-   * of that name and to `more`:
+   * One login of a user of this machine, for `authenticate` of src/unix. The simulator's user of that name
+   * and `more` decide the result:
    * - a bypass (one request): `status: 'allow'`
    * - a push (three requests or more): `phone: 'approve'`, and `autopush = yes` or an answer to the prompt
    * - a synchronous push (two requests): the same with `sync`
-   * @param sync the stack has the name `sshd`, and that makes the client wait for the factor within one request
+   * @param sync the stack is named `sshd`, which makes the client wait for the factor within one request
    */
   login(user: string, options?: { readonly sync?: boolean; readonly rhost?: string }): PamLogin;
 }
 
-/** Where Debian's module is. @throws Error when it isn't installed */
+/** The path of Debian's module. @throws Error when it is not installed */
 export function packagedModule(): string {
   const found = readdirSync('/usr/lib')
     .map((name) => `/usr/lib/${name}/security/pam_duo.so`)
@@ -30,10 +30,10 @@ export function packagedModule(): string {
 }
 
 /**
- * Writes stacks, configuration and authority. What it is to read belongs to whoever calls this: root, where root logs in.
- * @param directory exists; absolute
- * @param more lines of configuration
- * @param port of a proxy that stands before the simulator
+ * Writes stacks, configuration and authority. The files belong to the caller: root, where root logs in.
+ * @param directory an existing absolute path
+ * @param more lines of the configuration
+ * @param port of a proxy before the simulator
  */
 export function setUpPackagedClient(
   simulator: Simulator,

@@ -2,11 +2,11 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/** Below the ports that the kernel hands out (32768 and up): what asks for any port never gets one of these. */
+/** Below the ephemeral ports (32768 and up), so the kernel assigns none of these. */
 const FIRST = 20_000;
 const LAST = 30_000;
 
-/** A port of the loopback on which nobody listens, and on which no other test begins to. */
+/** Reserves a closed port of the loopback so that no other process gets it. */
 export async function quietPort(): Promise<number> {
   for (;;) {
     const port = randomInt(FIRST, LAST);

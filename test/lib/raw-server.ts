@@ -1,4 +1,4 @@
-/** Servers on loopback that say exactly what a test wants. */
+/** Servers on loopback that send exactly the given bytes. */
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';

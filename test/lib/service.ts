@@ -1,4 +1,4 @@
-/** A simulator and a client that is set up for it. */
+/** A simulator and a client for it. */
 import { type ClientOptions, createClient } from '../../src/duo/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { Secret } from '../../src/lib/secret.ts';
@@ -20,7 +20,7 @@ export async function simulatorFor(t: Teardown, options: SimulatorOptions = {}):
   return simulator;
 }
 
-/** A client that trusts the simulator; `notices` collects what it has to say. */
+/** A client that trusts the simulator; `notices` collects its notices. */
 export function clientFor(simulator: Simulator, options: Partial<ClientOptions> = {}) {
   const notices: string[] = [];
   const client = createClient({
@@ -39,10 +39,10 @@ export function clientFor(simulator: Simulator, options: Partial<ClientOptions> 
   return { client, notices };
 }
 
-/** For calls that nobody gives up. */
+/** For calls that are not aborted. */
 export const never: AbortSignal = new AbortController().signal;
 
-/** A field of what the simulated service answers, as text; empty when it is not there. */
+/** A field of a simulated reply, as text; empty when absent. */
 export function fieldOf(answer: unknown, name: string): string {
   const value: unknown = Reflect.get(Object(answer), name);
   return value === undefined ? '' : String(value);

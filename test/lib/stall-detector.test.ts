@@ -5,7 +5,7 @@ import type { Clock } from '../../src/lib/clock.ts';
 import { StallDetector } from '../../src/lib/stall-detector.ts';
 import { FakeClock } from './fake-clock.ts';
 
-/** A machine whose time can go by without this process being let run. */
+/** A machine on which time can pass while this process does not run. */
 class FreezingClock implements Clock {
   readonly inner = new FakeClock();
   #frozen = 0;
@@ -68,7 +68,7 @@ test('each wait counts its own stalls, and all waits share one timer', async (t)
   const early = detector.watch();
   await clock.inner.advance(1_000);
   clock.freeze(5_000);
-  // The process has just gone on, and no timer has gone off yet.
+  // The process has just continued, and no timer has fired yet.
   const late = detector.watch();
   await clock.inner.advance(1_000);
   t.is(clock.inner.sleeping, 1);

@@ -1,4 +1,7 @@
-/** A process of its own that a test stops: says when it has begun, and at the end of its input how long it stood still. */
+/**
+ * A process that a test stops: prints a line when it has started, and at the end of its input how long it
+ * was stopped.
+ */
 import { once } from 'node:events';
 import { systemClock } from '../../src/lib/clock.ts';
 import { StallDetector } from '../../src/lib/stall-detector.ts';

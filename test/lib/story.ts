@@ -1,6 +1,6 @@
 /**
- * A login as a story: what Duo is asked and answers, what the user is shown and replies, in their order. A step that
- * comes at another time, or that is left over, fails the test.
+ * A login as a script: requests to Duo with their replies, prompts with their answers, and status messages,
+ * in order. An unexpected or missing step fails the test.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type {
@@ -13,7 +13,7 @@ import type {
 } from '../../src/duo/api.ts';
 import { Channel, ConversationError, type Groups, type LoginContext } from '../../src/login/messages.ts';
 
-/** While this is waited for, the login is taken back, or its time runs out. */
+/** During this step the login is aborted or times out. */
 export class Gone {
   readonly reason: Error;
 
@@ -22,10 +22,10 @@ export class Gone {
   }
 }
 
-/** A value, the error that comes in its place, or the end of the login. */
+/** A value, an error, or the end of the login. */
 type Result<T> = T | Error | Gone;
 type Text = string | RegExp;
-/** Some of a request's fields; undefined: the field must be absent. */
+/** Some fields of a request; undefined: the field must be absent. */
 type Expected<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
 export type Step =
@@ -59,14 +59,14 @@ export const authStatus = (result: Result<AuthStatus>, txid = 'txid'): Step => (
   result,
   txid,
 });
-/** The user is shown a prompt; a reply must follow. */
+/** A prompt; a reply must follow. */
 export const prompt = (text: Text): Step => ({ kind: 'prompt', text });
 export const reply = (result: Result<string>): Step => ({ kind: 'reply', result });
 export const noReply = (): Step => reply(new ConversationError('the conversation failed'));
-/** The user is shown a status line. */
+/** A status message. */
 export const shows = (text: Text): Step => ({ kind: 'status', text });
 
-/** What Duo usually says. */
+/** Duo's usual messages. */
 export const MENU: Extract<Preauth, { result: 'auth' }> = {
   result: 'auth',
   message: 'Account is active',
@@ -94,9 +94,9 @@ interface Assertions {
 }
 
 export class Story {
-  /** What was logged, as `[priority] text`; what is for standard error, as `[stderr] text`. */
+  /** The log as `[priority] text`, and standard error as `[stderr] text`. */
   readonly log: string[] = [];
-  /** Whose groups the login wanted: `account`, `caller` or `nobody`. */
+  /** The user whose groups the login requested: `account`, `caller` or `nobody`. */
   readonly groupsOf: string[] = [];
   /** The groups of every user. */
   groups: Groups = { names: ['alice', 'staff'] };
@@ -156,18 +156,18 @@ export class Story {
     },
   };
 
-  /** The connections were dropped. */
+  /** The connections were closed. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Fails the test unless every step was taken in its turn. */
+  /** Fails the test unless every step was taken in order. */
   over(t: Assertions): void {
     t.deepEqual(this.#wrong, []);
     t.deepEqual(this.#steps, [], 'steps that were left over');
   }
 
-  /** A login that leaves its story is taken back: whatever it makes of that, over() tells. */
+  /** A login that departs from its script is aborted; over() reports it. */
   #next<K extends Step['kind']>(kind: K): Extract<Step, { kind: K }> {
     const step = this.#steps[0];
     this.#begun = true;

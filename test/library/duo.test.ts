@@ -56,7 +56,7 @@ async function opened(
   return { duo, simulator };
 }
 
-/** A conversation that answers so, and what it showed. */
+/** A conversation with these answers, and what it showed. */
 function answering(...answers: readonly string[]) {
   const shown: string[] = [];
   const left = [...answers];

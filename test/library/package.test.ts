@@ -1,6 +1,6 @@
 /**
- * What `npm pack` packs, installed in an empty project: under the oldest Node that it promises to run with, and under ours.
- * The programs that are run are the examples of docs/library.md.
+ * The content of `npm pack`, installed in an empty project, with the oldest supported Node and with ours.
+ * The programs are the examples of docs/library.md.
  */
 import { execFile, type PromiseWithChild } from 'node:child_process';
 import {
@@ -35,7 +35,7 @@ interface Example {
   readonly output: string;
 }
 
-/** The programs of the guide, and what it says that they print. */
+/** The programs of the guide, with the output that it promises. */
 function examples(): Example[] {
   const guide = readFileSync(join(root, 'docs/library.md'), 'utf8');
   const found = guide.matchAll(
@@ -49,7 +49,10 @@ function examples(): Example[] {
   }));
 }
 
-/** A Node of the oldest line that package.json promises; it is the system's own on Debian 12 with NodeSource, say. */
+/**
+ * A Node of the oldest line that package.json promises; on Debian 12 with NodeSource it is the system's
+ * own.
+ */
 async function oldNode(): Promise<string | undefined> {
   const ours = realpathSync(process.execPath);
   for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
@@ -121,7 +124,7 @@ test('the package contains no engine, simulator or build path, and exports the d
   ]);
 });
 
-/** Runs a program of the project beside a simulator's settings; returns what it printed. */
+/** Runs a program of the project with the settings of a simulator; returns its output. */
 async function runProgram(
   t: ExecutionContext,
   node: string,
@@ -143,7 +146,7 @@ async function runProgram(
   return stdout;
 }
 
-/** A result's code says what else is in it, and nothing but the seven codes is one. */
+/** The code of a result determines its other fields, and there are seven codes. */
 const NARROWING = `
 import type { DuoError, DuoResult } from 'pam-duo-ts';
 export function errorOf(result: DuoResult): DuoError | undefined {
@@ -200,7 +203,7 @@ for (const example of examples()) {
   );
 }
 
-/** What the guide has no example for, and an old Node might do in another way. */
+/** Cases without an example in the guide that an old Node might handle differently. */
 const OTHERWISE = `
 import { readFile } from 'node:fs/promises';
 import { Duo, DuoClosedError, DuoFlag } from 'pam-duo-ts';

@@ -1,4 +1,4 @@
-/** duo(3) in C and in TypeScript: the same logins, the same codes. And what only the engine's side decides. */
+/** duo(3) in C and in TypeScript: the same logins have the same codes. And the engine's own decisions. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -30,7 +30,7 @@ interface Try {
   readonly user: string;
   readonly auto?: boolean;
   readonly sync?: boolean;
-  /** What is typed; without it, standard input is at its end. */
+  /** The typed input; without it, standard input is at its end. */
   readonly answer?: string;
   readonly skey?: string;
   readonly command?: string;
@@ -60,7 +60,7 @@ function inC(simulator: Simulator, { user, auto, sync, answer, skey, command, cl
   return runWithout({ input }, program, [...options, '-f', cafile, application, user]);
 }
 
-/** The same login by the library for Node programs: its result, and what the user saw. */
+/** The same login by the library for Node programs: its result, and its output. */
 async function inTypeScript(simulator: Simulator, what: Try) {
   const { user, auto, sync, answer, skey, command, clientIp } = what;
   count += 1;
@@ -89,7 +89,7 @@ async function inTypeScript(simulator: Simulator, what: Try) {
   }
 }
 
-/** What Duo was told, but for what differs each time. */
+/** The requests to Duo, without the fields that always differ. */
 function told({ service }: Simulator) {
   return service.calls.map(({ call, form, userAgent }) => {
     const { hostname: _, txid: __, ...rest } = form;
@@ -187,7 +187,7 @@ for (const [name, scene] of Object.entries(scenes)) {
     const expected = result.message.replace(`:${one.port}`, `:${another.port}`);
     const ok = scene.code === DuoCode.ok;
     t.is(stderr, ok ? '' : `No entry: ${expected}\n`);
-    // A prompt ends where the answer begins; a status has a line of its own.
+    // A prompt ends where the answer begins; a status message has its own line.
     const seen = `${said.join('')}${ok ? `Welcome, ${scene.user}.` : ''}`;
     t.is(stdout.replaceAll('\n', ''), seen.replaceAll('\n', ''));
   });
@@ -213,7 +213,7 @@ test.serial('Duo gets what the program passed', async (t) => {
   t.is(new URLSearchParams(auth?.form['pushinfo']).get('Command'), 'rm -r /');
 });
 
-/* ---- the engine's side alone ---- */
+/* ---- the engine alone ---- */
 
 const application = {
   ikey: EXAMPLE_APPLICATION.ikey,
@@ -252,7 +252,7 @@ function contextFor(signal = never): LoginContext {
 
 const really = (settings: DuoSettings) => openDuo(settings, () => {}, { product: 'test' });
 
-/** Logs in and returns the verdict with the settings that Duo was opened with. */
+/** Logs in and returns the verdict and the settings of the Duo client. */
 async function engine(
   more: Partial<Facts>,
   open: (settings: DuoSettings) => Promise<DuoApi>,

@@ -1,4 +1,7 @@
-/** The order of a login_duo login: what differs from PAM's. The same against a real login_duo: test/hosts/login-duo.test.ts. */
+/**
+ * The differences of a login_duo login from a PAM login. test/hosts/login-duo.test.ts tests the same with a
+ * real login_duo.
+ */
 import test, { type ExecutionContext } from 'ava';
 import { Secret } from '../../src/lib/secret.ts';
 import { loginFor } from '../../src/login/login.ts';
@@ -16,14 +19,14 @@ import { clientFor, never, simulatorFor } from '../lib/service.ts';
 interface Told {
   readonly verdict: Verdict;
   readonly simulator: Simulator;
-  /** What the user was shown; prompts by their last line. */
+  /** The output of a login; prompts by their last line. */
   readonly shown: readonly string[];
   readonly log: readonly string[];
 }
 
 const ASKS = 'Passcode or option (1-3): ';
 
-/** Runs a login; `answers` are what the user says, in their order, and all of them must be asked for. */
+/** Runs a login; `answers` are used in order, and all of them must be used. */
 async function tell(
   t: ExecutionContext,
   { config = '', facts = {}, answers = [] }: { config?: string; facts?: Partial<Facts>; answers?: string[] },

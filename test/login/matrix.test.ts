@@ -1,9 +1,9 @@
 /**
- * Every way in which a PAM login can end, walked through and held against what must come of it. What must come of it is
- * written once more in test/lib/matrix/expected.ts, from the promises of the documentation, and shares nothing with
+ * Every possible end of a PAM login, compared with the required one. The required ends are written
+ * independently in test/lib/matrix/expected.ts from the promises of the documentation, without code of
  * src/policy.
  *
- * docs/outcomes.md is what was walked, as tables: WRITE_OUTCOMES=1 writes it again.
+ * docs/outcomes.md shows the results as tables: WRITE_OUTCOMES=1 writes it.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,7 +30,7 @@ for (const kind of KINDS) {
       const { end, log, allowed, asked } = await tell(story);
       t.is(end, expected(story), title);
       const passed = end === 'SUCCESS';
-      // Whatever the tables say: nobody gets in but by Duo's word, or by failmode before the user was asked.
+      // Independent of the tables: a login succeeds only by Duo's decision, or by failmode before the prompt.
       t.false(passed && !allowed && (asked || story.failmode === 'secure'), `${title}: let in`);
       t.is(log.filter((line) => LETS_IN.test(line)).length, passed ? 1 : 0, `${title}: ${log.join('; ')}`);
       t.true(end === 'ABORT (cancelled)' || log.length > 0, `${title}: nothing in the log`);

@@ -1,4 +1,4 @@
-/** From a configuration's text to a call that Duo gets. */
+/** From the text of a configuration to a request that Duo receives. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { openDuo } from '../../src/login/open-duo.ts';
 import { httpReply, tlsServerFor } from '../lib/raw-server.ts';
 import { never, simulatorFor } from '../lib/service.ts';
 
-/** A service that speaks these versions of TLS, and a login's client for it with these lines. */
+/** A service with these versions of TLS, and a client for it with these lines. */
 async function serviceWith(t: ExecutionContext, versions: TlsOptions) {
   const directory = mkdtempSync(join(tmpdir(), 'pam-duo-ts-tls-'));
   t.teardown(() => rmSync(directory, { recursive: true }));

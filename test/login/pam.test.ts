@@ -1,4 +1,4 @@
-/** The order of a PAM login, told as stories. */
+/** The order of a PAM login, as scripts. */
 import test, { type ExecutionContext } from 'ava';
 import type { Config } from '../../src/config/config.ts';
 import {
@@ -61,7 +61,7 @@ const notOpened = async (): Promise<never> => {
   throw new Error('Duo was opened');
 };
 
-/** Runs a login through its story. */
+/** Runs a login with its script. */
 async function tell(
   t: ExecutionContext,
   { facts = {}, config = '', groups, localAddress, engine = 'private', openDuo }: Scene,
@@ -77,7 +77,7 @@ async function tell(
     localAddress: async () => localAddress,
     engine,
   });
-  // sshd's logins are synchronous, and so short to tell.
+  // sshd's logins are synchronous and so have short scripts.
   const whole = factsOf({ service: 'sshd', config: configOf(config), ...facts });
   const verdict = await login(whole, story.context).finally(() => story.over(t));
   if (steps.length > 0) t.is(story.groupsOf.length, 1, 'the login said whose groups it needs');
@@ -188,7 +188,7 @@ test('a user who must enrol sees the link and is denied', async (t) => {
   t.deepEqual(log, ["[4] Aborted Duo login for 'alice': User enrollment required"]);
 });
 
-/** What each failure means before the user was asked, where failmode is safe and where it is secure. */
+/** The result of each failure before the prompt, with failmode safe and failmode secure. */
 const failures: readonly [DuoError, Outcome, Outcome, DuoCode][] = [
   [new DuoConnectionError("Couldn't connect"), Outcome.pass, Outcome.serviceError, DuoCode.connError],
   [new DuoServerError('HTTP 503'), Outcome.pass, Outcome.serviceError, DuoCode.serverError],

@@ -1,4 +1,4 @@
-/** Every sentence that a login puts into the log, and everything that it shows: word by word, in its order. */
+/** Every message that a login logs and shows: the exact text, in order. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ import { simulatorFor } from '../lib/service.ts';
 const BASE = 'host = api.example.test\nikey = DI\nskey = never-to-be-seen\n';
 const ALICE: Account = { name: 'alice', uid: 1000, gecos: '' };
 
-/** What Duo answers, one after the other; an error is thrown. */
+/** Duo's replies in order; an error is thrown. */
 interface Answers {
   readonly ping?: Error;
   readonly preauth?: Preauth | Error;

@@ -1,4 +1,4 @@
-/* Groups whose names the name service can't tell, and users of whom it can't say whether there are any. */
+/* Groups whose names the name service cannot return, and users that it cannot look up. */
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -11,7 +11,7 @@
 
 int check_failures;
 
-/* What the name service answers. LARGE: a group of some hundred thousand members. */
+/* The answer of the name service. LARGE: a group of some hundred thousand members. */
 #define LARGE (-1)
 #define LARGE_SIZE (8 * 1024 * 1024)
 static int answer;
@@ -31,7 +31,7 @@ int __wrap_getgrgid_r(gid_t gid, struct group *entry, char *buffer, size_t size,
     return 0;
 }
 
-/* What it answers of a user; -1: what the system's own does. */
+/* Its answer about a user; -1: the system's own name service. */
 static int user_answer = -1;
 
 int __real_getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size,
@@ -57,7 +57,7 @@ static void look_up_user(int error, bool unknown) {
     user_answer = -1;
 }
 
-/* A group without a name may be one that needs a second factor, like one whose name can't be looked up. */
+/* A group without a name may require a second factor, like one whose name cannot be looked up. */
 static void look_up(int error) {
     struct account account;
     struct account_groups groups;
@@ -89,7 +89,7 @@ int main(void) {
           "a large group");
     account_groups_free(&groups);
     account_free(&account);
-    /* What a name service says that could open nothing. */
+    /* The error of a name service that could open no file. */
     struct rlimit few;
     CHECK(getrlimit(RLIMIT_NOFILE, &few) == 0, "%s", strerror(errno));
     few.rlim_cur = 8;

@@ -1,4 +1,4 @@
-/* bridge_login against engines that misbehave, under hosts that are difficult: bridge_test FAKE_ENGINE */
+/* bridge_login with faulty engines, in difficult processes: bridge_test FAKE_ENGINE */
 #include "bridge.h"
 
 #include <dirent.h>
@@ -29,7 +29,7 @@ static const char *fake;
 static char last_log[512];
 static size_t logs;
 static size_t log_bytes;
-/* The resident engine's, for the tests that have one. */
+/* The path of the resident engine's socket, for the tests that have one. */
 static const char *socket_path;
 static char account_name[] = "root";
 
@@ -69,7 +69,7 @@ static void login_path(const char *path, const char *answer, struct bridge_verdi
     bridge_login(&facts, &host, &engines, verdict);
 }
 
-/* Where the fake engine stands under the name that says how it behaves. */
+/* The path of the fake engine under the name that selects its fault. */
 static void place(const char *mode, char *path, size_t size) {
     snprintf(path, size, "%s/%s", directory, mode);
     if (access(path, X_OK) == 0)
@@ -94,7 +94,7 @@ static struct bridge_verdict login(const char *mode, const char *answer) {
     return verdict;
 }
 
-/* How many engines run; those that have ended and wait to be gathered too. */
+/* The number of engines, zombies included. */
 static int engines(void) {
     int count = 0;
     DIR *proc = opendir("/proc");
@@ -169,7 +169,7 @@ static void test_misbehaviour(void) {
 }
 
 static void test_good(void) {
-    /* What a host leaves open is not the engine's: `about` looks. */
+    /* The engine must not inherit open descriptors: `about` checks it. */
     int left_open = fcntl(open("/dev/null", O_RDONLY | O_CLOEXEC), F_DUPFD, 40);
     CHECK(left_open >= 40 && fcntl(left_open, F_GETFD) == 0, "a descriptor without FD_CLOEXEC");
     int files = open_files();
@@ -229,7 +229,7 @@ static void test_judged(void) {
     CHECK(verdict.outcome == BRIDGE_PASS, "%s", verdict.error);
 }
 
-/* What an engine that was taken over may write, show and ask. */
+/* What a compromised engine may write, show and ask. */
 static void test_talkative(void) {
     static const struct {
         const char *mode;
@@ -272,7 +272,7 @@ static void on_child(int number) {
     children_ended = children_ended + 1;
 }
 
-/* A host that handles SIGCHLD hears of its own children only, and its handler stays. */
+/* A handler of SIGCHLD is called only for the process's own children, and stays installed. */
 static void host_with_children(void) {
     static const char *const modes[] = {"pass", "exit", "garbage", "hello-abort"};
     struct sigaction action = {.sa_handler = on_child};
@@ -343,7 +343,7 @@ static void test_threads(void) {
     pthread_join(noise, NULL);
 }
 
-/* Runs a host of its own, since it spoils its process; false when a check of it failed. */
+/* Runs a test in its own process, which it changes for good; false when one of its checks failed. */
 static bool in_child(void (*host)(void)) {
     pid_t pid = fork();
     if (pid == 0) {
@@ -387,7 +387,7 @@ static void host_with_signals(void) {
     clock_gettime(CLOCK_MONOTONIC, &begun);
     struct bridge_verdict verdict = login("heartbeat", NULL);
     clock_gettime(CLOCK_MONOTONIC, &ended);
-    /* Five seconds are what a host waits for a keeper that can't end its engine. */
+    /* A login waits five seconds for a keeper that cannot end its engine. */
     CHECK(ended.tv_sec - begun.tv_sec < 5, "cancelled before the engine had changed its user: %d s",
           (int)(ended.tv_sec - begun.tv_sec));
     CHECK(verdict.outcome == BRIDGE_ABORTED && verdict.signal == SIGINT, "%d: %s", verdict.outcome,
@@ -465,7 +465,7 @@ static void host_with_keys(void) {
           "the host's keyring is another");
 }
 
-/* These become all that this process has, and what it hands on. */
+/* These become the only capabilities of this process, and inheritable. */
 static bool set_capabilities(uint32_t wanted) {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
@@ -474,7 +474,7 @@ static bool set_capabilities(uint32_t wanted) {
     return syscall(SYS_capset, &header, sets) == 0;
 }
 
-/* A service that is not root, and was given a capability to hand on. */
+/* A service that is not root and has an inheritable capability. */
 static void host_with_capabilities(void) {
     const uint32_t bind = (uint32_t)1 << CAP_NET_BIND_SERVICE;
     char path[4096];
@@ -487,7 +487,7 @@ static void host_with_capabilities(void) {
     CHECK(verdict.outcome == BRIDGE_PASS, "%d: %s", verdict.outcome, verdict.error);
 }
 
-/* Root that keeps its capabilities, whoever it becomes. */
+/* Root that keeps its capabilities when it changes its user. */
 static void host_with_securebits(void) {
     CHECK(prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP | SECBIT_KEEP_CAPS, 0, 0, 0) == 0, "%s",
           strerror(errno));
@@ -495,7 +495,7 @@ static void host_with_securebits(void) {
     CHECK(verdict.outcome == BRIDGE_PASS, "%d: %s", verdict.outcome, verdict.error);
 }
 
-/* More of them than the engine may have itself. */
+/* More capabilities than the engine may have. */
 static void host_with_many_files(void) {
     struct rlimit limit;
     CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0, "%s", strerror(errno));
@@ -530,7 +530,7 @@ static bool executes(pid_t pid, const char *path) {
     return length > 0 && strcmp(target, path) == 0;
 }
 
-/* The host is killed while the engine runs; the engine must be gone a moment later. */
+/* The process is killed while the engine runs; the engine must end soon after. */
 static void test_killed_host(void) {
     CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0, "%s", strerror(errno));
     char path[4096];
@@ -549,8 +549,10 @@ static void test_killed_host(void) {
     }
     kill(host, SIGKILL);
     waitpid(host, NULL, 0);
-    /* Keeper and engine are ours now: waitid says when they have ended. One that lives on would never be
-     * gathered. */
+    /*
+     * Keeper and engine are now children of this process: waitid reports their end. It would wait forever
+     * for one that does not end.
+     */
     bool gone = false;
     for (int tries = 0; tries < 10000 && !gone; tries++) {
         siginfo_t info;
@@ -565,7 +567,7 @@ int main(int argc, char **argv) {
     if (argc != 2 || mkdtemp(directory) == NULL || chmod(directory, 0755) < 0)
         return 2;
     fake = argv[1];
-    /* A write that raises SIGPIPE ends these tests. */
+    /* Without this a write that raises SIGPIPE would end the tests. */
     signal(SIGPIPE, SIG_DFL);
     test_good();
     test_misbehaviour();

@@ -1,4 +1,4 @@
-/* What the C tests have in common: a check that says what failed, and goes on. */
+/* Common to the C tests: a check that reports a failure and continues. */
 #ifndef CHECK_H
 #define CHECK_H
 

@@ -1,4 +1,4 @@
-/* config_file.c: which files are read, and what is said of the others. */
+/* config_file.c: which files are read, and the messages about the others. */
 #include "config_file.h"
 
 #include <errno.h>

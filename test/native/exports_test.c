@@ -1,4 +1,4 @@
-/* What the module shows to libpam, and what it does not: exports_test MODULE */
+/* The symbols that the module exports: exports_test MODULE */
 #include <dlfcn.h>
 #include <security/pam_appl.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
         CHECK(dlsym(module, hidden[i]) == NULL, "%s is there", hidden[i]);
 
-    /* The answers of those that have nothing to decide. */
+    /* The results of entry points without a decision. */
     entry setcred = (entry)dlsym(module, "pam_sm_setcred");
     entry account = (entry)dlsym(module, "pam_sm_acct_mgmt");
     entry open_session = (entry)dlsym(module, "pam_sm_open_session");

@@ -1,4 +1,4 @@
-/* A program in the engine's place that misbehaves in the way its file name says. */
+/* A program in place of the engine with the fault that its file name selects. */
 #include <linux/keyctl.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -89,7 +89,7 @@ static void send_log(uint32_t priority, const char *text) {
     send_frame(&frame);
 }
 
-/* Sends LOG frames that hold so many bytes in all. */
+/* Sends LOG frames with that many bytes in all. */
 static void send_log_bytes(size_t bytes) {
     static char text[8192 + 1];
     while (bytes > 0) {
@@ -101,7 +101,7 @@ static void send_log_bytes(size_t bytes) {
     }
 }
 
-/* True for a mode that says how much to send of what. */
+/* True for a fault with a type and a number of frames. */
 static bool send_many(const char *mode) {
     unsigned logs = 0;
     unsigned statuses = 0;
@@ -125,7 +125,7 @@ static void send_empty(enum frame_type type) {
     send_frame(&frame);
 }
 
-/* Reads until the host's bytes contain these. */
+/* Reads until the received bytes contain these. */
 static bool received(const void *expected, size_t size) {
     static char seen[FRAME_MAX_FACTS];
     size_t length = 0;
@@ -157,7 +157,7 @@ static void read_all(unsigned char *at, size_t length) {
     }
 }
 
-/* Says what the host's FACTS hold, TAG=VALUE; numbers that a host can't choose are left out. */
+/* Prints the received FACTS as TAG=VALUE, without numbers that vary. */
 static void send_facts(void) {
     static unsigned char frame[FRAME_MAX_FACTS];
     static char text[FRAME_MAX];
@@ -315,7 +315,7 @@ int main(void) {
     } else if (strcmp(mode, "prompt-hang") == 0)
         send_prompt();
     else if (strcmp(mode, "prompt-deaf") == 0) {
-        /* From here on the host's writes fail with EPIPE. */
+        /* From here on writes to this end fail with EPIPE. */
         if (answered("alice") && shutdown(SOCKET, SHUT_RD) == 0)
             send_prompt();
     } else if (strcmp(mode, "about") == 0) {

@@ -1,4 +1,4 @@
-/* frame.c against test/fixtures/frames, which the TypeScript side's tests read too: frame_test DIRECTORY */
+/* frame.c with test/fixtures/frames, which the TypeScript tests read too: frame_test DIRECTORY */
 #include "frame.h"
 
 #include <dirent.h>
@@ -62,7 +62,7 @@ static bool read_fixture(const char *path, struct fixture *fixture) {
     return fixture->length > 0;
 }
 
-/* Feeds the bytes one by one, as a socket may deliver them. */
+/* Passes the bytes one by one, as a socket may deliver them. */
 static enum frame_result feed(struct frame_reader *reader, const unsigned char *bytes, size_t length,
                               struct frame_message *message, const char **why) {
     enum frame_result result = FRAME_INCOMPLETE;
@@ -155,7 +155,7 @@ static size_t check_directory(const char *directory, void (*check)(const char *,
     return count;
 }
 
-/* Two frames in one delivery, and a frame in two. */
+/* Two frames in one read, and one frame in two reads. */
 static void check_stream(void) {
     static const unsigned char bytes[] = {0, 0, 0, 1, 69, 0, 0, 0, 6, 67, 48, 0, 0, 0, 0, 0, 0};
     struct frame_reader *reader = calloc(1, sizeof *reader);
@@ -191,8 +191,10 @@ static void check_limits(void) {
     free(long_text);
 }
 
-/* Whatever comes, it is a frame, nonsense or not yet either: a fixed sequence of bytes, so that a failure
- * comes back. */
+/*
+ * Any input is a frame, a violation or incomplete. The sequence is fixed, so that a failure is
+ * reproducible.
+ */
 static void check_noise(void) {
     uint32_t state = 1;
     struct frame_reader *reader = malloc(sizeof *reader);
@@ -213,7 +215,7 @@ static void check_noise(void) {
     free(reader);
 }
 
-/* Who asks for the login, as the host and the kernel say. */
+/* The ids of the caller, from the process and from the kernel. */
 static void check_caller(void) {
     struct frame_writer frame = {0};
     struct bridge_facts facts = {.program = "pam", .service = "sudo", .user = "alice", .host_name = "host"};
@@ -232,7 +234,7 @@ static void check_caller(void) {
     frame_free(&frame);
 }
 
-/* sudo with all the files of a large directory: a login all the same. */
+/* sudo with all files of a large directory on its command line must work. */
 static void check_long_command(void) {
     static const char character[] = "\xe2\x82\xac";
     const size_t length = 3 * 500000;

@@ -1,4 +1,4 @@
-/* What libduo_ts shows to programs, and what it does not: libduo_exports_test LIBRARY */
+/* The symbols that libduo_ts exports: libduo_exports_test LIBRARY */
 #include <dlfcn.h>
 #include <stddef.h>
 

@@ -1,5 +1,4 @@
-/* duo(3) against engines that say what the test wants, and against programs that call it badly: libduo_test
- * FAKE_ENGINE */
+/* duo(3) with scripted engines, and with programs that misuse it: libduo_test FAKE_ENGINE */
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -27,7 +26,7 @@ int check_failures = 0;
 static char directory[] = "/tmp/libduo-test-XXXXXX";
 static const char *fake;
 
-/* ---- no memory that was freed may hold a secret ---- */
+/* ---- freed memory must not hold a secret ---- */
 
 void *__real_malloc(size_t size);
 void __real_free(void *memory);
@@ -37,7 +36,7 @@ void __wrap_free(void *memory);
 static int leaks;
 static int frees;
 
-/* Filled, so that every byte that is looked at below has a value. */
+/* Filled, so that every byte read below is initialized. */
 void *__wrap_malloc(size_t size) {
     void *memory = __real_malloc(size);
     if (memory != NULL)
@@ -57,7 +56,7 @@ void __wrap_free(void *memory) {
 
 /* ---- handles ---- */
 
-/* Where the fake engine stands under the name that says how it behaves. */
+/* The path of the fake engine under the name that selects its behaviour. */
 static void place(const char *mode, char *path, size_t size) {
     snprintf(path, size, "%s/%s", directory, mode);
     if (access(path, X_OK) == 0)
@@ -78,7 +77,7 @@ static duo_t *open_handle(void) {
     duo_t *d = duo_open("DIXXXXXXXXXXXXXXXXXX", SKEY, "test/1.0", NULL);
     CHECK(d != NULL, "%s", strerror(errno));
     duo_set_host(d, "api-xxxxxxxx.duosecurity.com");
-    /* This machine may have a resident engine, which would serve root. */
+    /* Avoids a resident engine of this machine, which would serve root. */
     d->engine_socket = NULL;
     return d;
 }
@@ -142,7 +141,7 @@ static void test_open(void) {
     duo_close(d);
 }
 
-/* ---- calls that can't be ---- */
+/* ---- invalid calls ---- */
 
 static void test_null(void) {
     CHECK(duo_login(NULL, "alice", NULL, 0, NULL) == DUO_LIB_ERROR, "no handle");
@@ -195,7 +194,7 @@ static void test_authorities(void) {
     duo_close(d);
 }
 
-/* ---- what the engine is told ---- */
+/* ---- what the engine receives ---- */
 
 static void test_facts(void) {
     char path[4096];
@@ -264,7 +263,9 @@ static void test_codes(void) {
     duo_close(d);
 }
 
-/* An engine that hangs up while much is still to be sent: no signal, and its own end is what is told. */
+/*
+ * An engine that closes the connection during a long write: no SIGPIPE, and the reported error is its end.
+ */
 static void test_hang_up(void) {
     const size_t size = 900 * 1024 - 8192;
     char *text = malloc(size + 1);
@@ -279,7 +280,7 @@ static void test_hang_up(void) {
     duo_close(d);
 }
 
-/* A signal that the program holds back ends the login, and is still there for the program. */
+/* A signal that the program blocks ends the login and stays pending for the program. */
 static void test_cancelled(void) {
     const struct timespec now = {0, 0};
     sigset_t some;
@@ -325,7 +326,7 @@ static void talk_status(void *conv_arg, const char *msg) {
     snprintf(talk->status, sizeof talk->status, "%s", msg);
 }
 
-/* Fills the buffer to its last byte, the closing NUL's too. */
+/* Fills the buffer completely, with the closing NUL. */
 static char *rude_prompt(void *conv_arg, const char *prompt, char *buf, size_t bufsz) {
     (void)conv_arg, (void)prompt;
     memset(buf, 'x', bufsz);
@@ -354,9 +355,9 @@ static void test_conversation(void) {
     duo_close(d);
 }
 
-/* ---- the terminal, where there is none ---- */
+/* ---- without a terminal ---- */
 
-/* A process without a controlling terminal; what stands in `input` is its standard input. */
+/* A process without a controlling terminal; `input` is its standard input. */
 static bool without_terminal(const char *input, void (*body)(void)) {
     pid_t pid = fork();
     if (pid == 0) {
@@ -404,7 +405,7 @@ static void write_to_nobody(void) {
     CHECK(sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 0, "a signal is left");
 }
 
-/* ---- many at once ---- */
+/* ---- concurrent logins ---- */
 
 static void *many_logins(void *argument) {
     struct talk talk = {.answer = "open sesame", .thread = pthread_self()};
@@ -443,11 +444,11 @@ static void test_secrets(void) {
     duo_close(d);
     CHECK(frees - before >= 5, "the test sees no memory being freed");
     CHECK(leaks == 0, "%d blocks were freed with a secret in them", leaks);
-    /* It would see one. */
+    /* Checks that the search finds an existing secret. */
     before = leaks;
     char *secret = malloc(64);
     memcpy(secret, SKEY, sizeof SKEY);
-    /* Nobody reads it any more: the compiler would leave the copy out. */
+    /* The compiler would remove an unused copy. */
     __asm__ volatile("" : : "r"(secret) : "memory");
     free(secret);
     CHECK(leaks == before + 1, "the test sees no secrets");

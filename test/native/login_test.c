@@ -1,4 +1,4 @@
-/* The parts of login_duo: what it takes from its caller, how it asks, and how it gives up root. */
+/* The parts of login_duo: environment, prompts, and dropping root. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pty.h>
@@ -81,8 +81,10 @@ static void test_join(void) {
 
 /* ---- terminal: in a child whose standard input and output are a pseudo-terminal ---- */
 
-/* The answer that a child got, after it was asked and `typed` was typed; "(none)" for none, "(hung)" when
- * something is left to read that is not `rest`. */
+/*
+ * The answer that a child got after `typed` was typed at its prompt; "(none)" for none, "(hung)" when
+ * unread input differs from `rest`.
+ */
 static void ask(const char *typed, const char *expected, const char *rest) {
     int master;
     pid_t pid = forkpty(&master, NULL, NULL, NULL);
@@ -100,7 +102,7 @@ static void ask(const char *typed, const char *expected, const char *rest) {
     }
     char seen[8192];
     size_t length = 0;
-    /* Typed only when it is asked: before, the terminal has no reader and its line could be lost. */
+    /* Typed only after the prompt, since earlier input could be lost. */
     bool told = typed == NULL;
     for (;;) {
         ssize_t step = read(master, seen + length, sizeof seen - 1 - length);
@@ -197,7 +199,7 @@ static void test_privileges(void) {
     }
     pid_t pid = fork();
     if (pid == 0) {
-        /* As a setuid program starts. */
+        /* The ids of a setuid program at its start. */
         if (setresuid(65534, 0, 0) < 0 || !privileges_caller(&caller) || caller.uid != 65534 ||
             !privileges_hold(&caller) || getuid() != 0)
             _exit(10);
@@ -212,7 +214,7 @@ static void test_privileges(void) {
           WEXITSTATUS(status));
     pid = fork();
     if (pid == 0) {
-        /* Capabilities that survive the change of user are a way back. */
+        /* Capabilities that survive the change of user would give root back. */
         if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
             _exit(10);
         _exit(privileges_drop(&nobody) ? 11 : 0);
@@ -221,7 +223,7 @@ static void test_privileges(void) {
           WEXITSTATUS(status));
     pid = fork();
     if (pid == 0) {
-        /* Setuid to somebody who is not root. */
+        /* Setuid to a user other than root. */
         if (setresuid(65534, 65533, 65533) < 0)
             _exit(10);
         _exit(privileges_caller(&caller) ? 11 : 0);
@@ -230,7 +232,7 @@ static void test_privileges(void) {
           WEXITSTATUS(status));
 }
 
-/* A name service that can't open its files leaves groups out: that must not go unseen. */
+/* A name service that cannot open its files omits groups: this must be an error. */
 static void test_groups(void) {
     struct account account;
     struct account_groups groups;

@@ -1,4 +1,6 @@
-/* bridge_login with a resident engine, good and bad, and a private one behind it: resident_test FAKE_ENGINE
+/*
+ * bridge_login with good and bad resident engines, and a private one to fall back on: resident_test
+ * FAKE_ENGINE
  */
 #include "bridge.h"
 
@@ -19,7 +21,7 @@
 int check_failures = 0;
 
 static char directory[] = "/tmp/resident-test-XXXXXX";
-/* The socket's own, so that it can be spoiled alone. */
+/* The socket's own directory, whose permissions the tests change. */
 static char socket_directory[48];
 static char socket_path[64];
 static const char *fake;
@@ -42,7 +44,7 @@ static void host_log(void *context, int priority, enum bridge_channel channel, c
         snprintf(last_log, sizeof last_log, "%s", text);
 }
 
-/* Where the fake engine stands under the name that says how it behaves. */
+/* The path of the fake engine under the name that selects its fault. */
 static const char *place(const char *mode) {
     static char path[4096];
     snprintf(path, sizeof path, "%s/%s", directory, mode);
@@ -95,7 +97,7 @@ static int listen_here(int backlog) {
     return fd;
 }
 
-/* An engine that serves one connection in the way of its mode, under this uid. */
+/* A fake engine that serves one connection under this uid. */
 static pid_t start(const char *mode, uid_t uid) {
     const char *path = place(mode);
     int ready[2];
@@ -107,7 +109,7 @@ static pid_t start(const char *mode, uid_t uid) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         int fd;
         if (uid != 0) {
-            /* SO_PEERCRED tells who called listen. */
+            /* SO_PEERCRED has the ids of the process that called listen. */
             fd = listen_here(1);
             if (setuid(uid) < 0 || listen(fd, 8) < 0)
                 abort();
@@ -166,7 +168,7 @@ static void test_good(void) {
     CHECK(open_files() == files, "descriptors leak");
 }
 
-/* The resident engine fails before the user was asked anything: a private one takes over. */
+/* The resident engine fails before the prompt: a private one serves the login. */
 static void test_retried(void) {
     static const char *const modes[] = {
         "exit",        "hang",       "verdict-first", "version",    "garbage",     "hello-exit",
@@ -196,7 +198,7 @@ static void test_hopeless(void) {
     stop(pid);
 }
 
-/* It fails afterwards: whoever asked once does not ask again. */
+/* It fails after the prompt: the login is denied without a second prompt. */
 static void test_denied(void) {
     static const char *const modes[] = {"prompt-exit", "prompt-hang"};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
@@ -207,7 +209,7 @@ static void test_denied(void) {
         CHECK(prompts == 1, "%s: asked %d times", modes[i], prompts);
         stop(pid);
     }
-    /* A host that shows nothing can't know what the engine has asked. */
+    /* A silent application cannot know what the engine has asked. */
     pid_t pid = start("needs-exit", 0);
     CHECK(login("pass", true).outcome == BRIDGE_SERVICE_ERROR, "mute, after NEEDS");
     stop(pid);
@@ -251,7 +253,7 @@ static void test_judged(void) {
     (void)unlink(socket_path);
 }
 
-/* Nobody takes connections, and the queue is full: that is told at once, not waited for. */
+/* The engine does not accept and the queue is full: this is reported without a wait. */
 static void test_full(void) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int waiting[16];
@@ -271,7 +273,7 @@ static void test_full(void) {
     (void)unlink(socket_path);
 }
 
-/* An unprivileged host keeps what is its own to itself. */
+/* An unprivileged process keeps its secrets to itself. */
 static void test_unprivileged(void) {
     pid_t engine = start("pass", 0);
     pid_t pid = fork();

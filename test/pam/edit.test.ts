@@ -1,4 +1,4 @@
-/** The block in a stack: where it is placed, that it is removed exactly, and what it protects. */
+/** The block in a stack: its place, its exact removal, and its effect. */
 import test from 'ava';
 import { addBlock, removeBlocks, usesOf } from '../../src/pam/edit.ts';
 import { guardOf } from '../../src/pam/guard.ts';

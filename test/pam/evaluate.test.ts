@@ -1,4 +1,4 @@
-/** The evaluation of stacks agrees with libpam itself, whose pam_debug.so returns any code that it is asked for. */
+/** The evaluation of stacks agrees with libpam, whose pam_debug.so returns any given code. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
@@ -46,7 +46,7 @@ test('a stack succeeds here if and only if it does in libpam', async (t) => {
       count += 1;
       const confdir = join(root, String(count));
       mkdirSync(confdir);
-      // In a directory of its own, libpam finds included files by their whole path alone.
+      // In a directory other than /etc/pam.d, libpam finds included files by absolute path only.
       writeFileSync(join(confdir, 'outer'), outer.replaceAll(' inner', ` ${confdir}/inner`));
       writeFileSync(join(confdir, 'inner'), inner);
       writeFileSync(join(confdir, 'other'), 'auth required pam_deny.so\n');

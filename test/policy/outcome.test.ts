@@ -3,7 +3,7 @@ import type { DuoErrorCode } from '../../src/duo/errors.ts';
 import { DuoCode, Outcome } from '../../src/login/messages.ts';
 import { failmodeRuling, failureRuling } from '../../src/policy/outcome.ts';
 
-/** Outcomes before the user was asked, where failmode is safe and where it is secure, and after. */
+/** Outcomes before the prompt, with failmode safe and failmode secure, and after it. */
 const failures: Readonly<Record<DuoErrorCode, readonly [Outcome, Outcome, Outcome]>> = {
   ERR_DUO_CONNECTION: [Outcome.pass, Outcome.serviceError, Outcome.serviceError],
   ERR_DUO_SERVER: [Outcome.pass, Outcome.serviceError, Outcome.serviceError],

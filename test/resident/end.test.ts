@@ -1,4 +1,4 @@
-/** What ends a resident engine, and that nothing else does. */
+/** Events that end a resident engine. */
 import { spawnSync } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import test from 'ava';

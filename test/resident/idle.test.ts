@@ -1,9 +1,9 @@
-/** When an engine that has nothing to do ends. */
+/** The end of an idle engine. */
 import test from 'ava';
 import { awaitIdle } from '../../src/resident/idle.ts';
 import { FakeClock } from '../lib/fake-clock.ts';
 
-/** A server that a test tells what it has to do. */
+/** A server whose state the test sets. */
 function setUp(idleMs: number) {
   const clock = new FakeClock();
   const stop = new AbortController();

@@ -2,7 +2,7 @@ import test from 'ava';
 import { BURST, Limits, MAX_EACH, MAX_OTHERS, MAX_ROOT, REFILL_MS } from '../../src/resident/limits.ts';
 import { FakeClock } from '../lib/fake-clock.ts';
 
-/** Admits and returns how it went, with the way to end it. */
+/** Admits a login and returns the decision, with a function that ends it. */
 function admit(limits: Limits, uid: number) {
   const admission = limits.admit(uid);
   return { kind: admission.kind, leave: admission.kind === 'dropped' ? () => {} : admission.leave };
@@ -71,6 +71,6 @@ test('a user refused too often is disconnected without a message', async (t) => 
     ...Array<string>(5).fill('dropped'),
   ]);
   await clock.advance(REFILL_MS);
-  // To be dropped has cost nothing: the next login is due when it would have been.
+  // A dropped connection does not count: the next login is due at its usual time.
   t.deepEqual([kinds(), kinds(), kinds()], ['admitted', 'refused', 'dropped']);
 });

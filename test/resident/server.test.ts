@@ -1,4 +1,4 @@
-/** Many logins in one process, told frame by frame over pairs of streams. */
+/** Concurrent logins in one process, driven frame by frame over pairs of streams. */
 import { type Duplex, duplexPair } from 'node:stream';
 import test from 'ava';
 import { factsToFrame } from '../../src/bridge/facts.ts';
@@ -39,7 +39,7 @@ const HELLO = encodeFrame(FrameType.hostHello, [
 
 const pass = { outcome: Outcome.pass, code: DuoCode.ok, error: '' } as const;
 
-/** A server with logins that end when they are told to, and what it was asked. */
+/** A server whose logins end on request, and the facts that it got. */
 function setUp(
   unprivileged = true,
   accountOf: (uid: number) => Promise<Account | undefined> = async (uid) =>
@@ -77,7 +77,7 @@ class Peer {
     const reader = new FrameReader(MAX_FRAME);
     this.#stream = near;
     near.on('data', (chunk: Buffer) => this.frames.push(...reader.push(chunk)));
-    // The server's end: a pair does not tell one end of the other's destruction.
+    // The server's end: destroying one end of a pair does not notify the other.
     far.on('close', () => {
       this.closed = true;
     });

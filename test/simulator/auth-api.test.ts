@@ -1,4 +1,4 @@
-/** The Auth API over HTTPS: what is judged before anything is decided, and the envelopes. */
+/** The Auth API over HTTPS: checks of requests, and the envelopes of replies. */
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
@@ -16,7 +16,7 @@ interface Sent {
   readonly method?: 'GET' | 'POST';
   readonly parameters?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
-  /** What is sent, where it is not what was signed. */
+  /** What is sent, where it differs from what was signed. */
   readonly body?: string;
 }
 

@@ -1,4 +1,4 @@
-/** Judged by the `bson` package, which nobody here wrote. */
+/** Compared with the independent `bson` package. */
 import test from 'ava';
 import { deserialize, serialize } from 'bson';
 import fc from 'fast-check';

@@ -44,7 +44,7 @@ for (const [kind, { name, byAuthority, valid }] of Object.entries(kinds)) {
 }
 
 test('the common name has the string type of its kind', async (t) => {
-  // Tag 0x13 is a PrintableString, 0x0c a UTF8String; then its length, and the name.
+  // Tag 0x13 is a PrintableString, 0x0c a UTF8String; the length and the name follow.
   for (const [kind, tag] of [
     ['name-in-cn', 0x13],
     ['utf8-name-in-cn', 0x0c],

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { parseDate } from '../../src/simulator/date.ts';
 
-/** All of them are 2012-08-21T17:29:18Z: the date that Duo's documentation signs. */
+/** All of them are 2012-08-21T17:29:18Z, the date in the example of Duo's documentation. */
 const AT = Date.UTC(2012, 7, 21, 17, 29, 18);
 for (const text of [
   'Tue, 21 Aug 2012 17:29:18 -0000',

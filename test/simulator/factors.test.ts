@@ -1,4 +1,4 @@
-/** Which factor `auth` uses, and who is answered without one. */
+/** The factor that `auth` uses, and users who need none. */
 import test from 'ava';
 import { parse } from 'valibot';
 import { chosenFactor } from '../../src/simulator/factors.ts';

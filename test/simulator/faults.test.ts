@@ -1,4 +1,4 @@
-/** Which fault happens when. What each of them is on the wire, test/duo/client.test.ts shows. */
+/** When each fault applies. test/duo/client.test.ts shows their effect on the wire. */
 import test from 'ava';
 import { type Fault, Faults } from '../../src/simulator/faults.ts';
 

@@ -1,4 +1,4 @@
-/** The REST API v1 as a client on the wire sees it. */
+/** The REST API v1 on the wire. */
 import { createHmac } from 'node:crypto';
 import { request } from 'node:https';
 import { buffer } from 'node:stream/consumers';
@@ -27,7 +27,7 @@ function sha1(lines: readonly string[]): string {
   return `Basic ${Buffer.from(`${ikey}:${hex}`).toString('base64')}`;
 }
 
-/** One request, as the packaged client makes it unless `changes` say otherwise. */
+/** One request, as the packaged client makes it except for `changes`. */
 async function send(
   { host, port, ca }: Simulator,
   method: 'GET' | 'POST',
@@ -145,7 +145,7 @@ test('a push reports each state, and no news is not an error', async (t) => {
   const pushed = { event: 'pushed', status: 'Pushed a login request to your device...' };
   t.deepEqual(await status(), pushed);
   const silence = status();
-  // The push has a life of its own; the other one who sleeps is the long poll.
+  // The push has its own timer; the other sleep is the long poll.
   while (clock.sleeping < 2) await settle();
   await clock.advance(LONG_POLL_MS);
   t.deepEqual(await silence, pushed);

@@ -1,4 +1,4 @@
-/** The simulator is judged by Duo's own npm client, which nobody here wrote. */
+/** Duo's own npm client tests the simulator. It is independent code. */
 import https from 'node:https';
 import { createRequire } from 'node:module';
 import test from 'ava';
@@ -19,7 +19,7 @@ const {
   require('@duosecurity/duo_api');
 const constants: { DUO_PINNED_CERT: string } = require('@duosecurity/duo_api/lib/constants.js');
 
-/** Duo's client always calls port 443 and trusts what it was shipped with: both are told otherwise here. */
+/** Duo's client always calls port 443 and trusts its own authorities: both are replaced here. */
 function clientOf({ port, ca, host }: Simulator, version: number, skey = EXAMPLE_APPLICATION.skey) {
   Object.assign(https.globalAgent, { defaultPort: port });
   constants.DUO_PINNED_CERT = ca;

@@ -1,4 +1,7 @@
-/** Requests of other clients, as data: see `provenance` in the file. They go over TLS, header by header. */
+/**
+ * Requests of other clients, as data: see `provenance` in the file. They are sent over TLS, header by
+ * header.
+ */
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';

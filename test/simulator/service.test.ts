@@ -1,4 +1,4 @@
-/** What the simulated Duo decides, and when. */
+/** Decisions of the simulated Duo, and their time. */
 import test from 'ava';
 import { parse } from 'valibot';
 import { ApiFailure, type Form } from '../../src/simulator/failure.ts';
@@ -203,7 +203,7 @@ test('auth_status of an unknown transaction is refused', async (t) => {
   t.is(await failing(() => service.authStatus({ txid: 'x' })), `${INVALID} txid`);
 });
 
-/** What a phone does by itself, second by second. */
+/** The phone's actions, second by second. */
 const phones: readonly [NonNullable<UsersInput[string]['phone']>, string, readonly [number, string][]][] = [
   ['approve', 'push', [[0, 'allow']]],
   ['deny', 'push', [[0, 'deny']]],

@@ -1,4 +1,7 @@
-/** What Duo would refuse is refused: requests are signed here as Duo documents it, with the code of neither side. */
+/**
+ * Requests that Duo would refuse are refused. The signatures are made here from Duo's documentation, with
+ * code of neither side.
+ */
 import { createHmac } from 'node:crypto';
 import test from 'ava';
 import { type Application, refusal, type SignedRequest } from '../../src/simulator/signature.ts';

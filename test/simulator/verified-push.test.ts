@@ -1,4 +1,7 @@
-/** Verified Push as Duo does it: the factor's name, the txid of preauth, and where the code is told. */
+/**
+ * Verified Push as Duo does it: the name of the factor, the txid of preauth, and where the code is
+ * returned.
+ */
 import test from 'ava';
 import { parse } from 'valibot';
 import { ApiFailure, type Form } from '../../src/simulator/failure.ts';
@@ -23,7 +26,7 @@ function opened() {
     const txid = fieldOf(await service.auth({ factor: 'prompt', async: '1', ...form }), 'txid');
     return service.transaction(txid);
   };
-  /** The parameter that a refused call is told of. */
+  /** The parameter named by the error reply. */
   const refused = async (form: Form): Promise<string> => {
     try {
       await push(form);

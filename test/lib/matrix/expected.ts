@@ -1,7 +1,9 @@
-/** What must come of each story: the promises of the documentation, in its words. */
+/** The required result of each story, written independently from the promises of the documentation. */
 import type { Failmode, Failure, Kind, Story } from './stories.ts';
 
-/** What the caller of PAM gets; a login that was cancelled has no verdict, and its host says PAM_ABORT by itself. */
+/**
+ * The code that the caller of PAM gets; a cancelled login has no verdict, and its module returns PAM_ABORT.
+ */
 export type Expected =
   | 'SUCCESS'
   | 'MAXTRIES'
@@ -14,21 +16,21 @@ const FAILMODE: Readonly<Record<Failmode, Expected>> = { safe: 'SUCCESS', secure
 
 function ofFailure(failure: Failure, asked: boolean, failmode: Failmode, { local }: Kind): Expected {
   switch (failure) {
-    // Duo can't be reached, TLS fails, 5xx, 401, an unusable reply: before the user was asked failmode decides,
-    // afterwards it is a denial. An engine that a local caller has power over finds nothing absent.
+    // Duo unreachable, TLS failure, 5xx, 401, an invalid reply: before the prompt failmode decides, after it the login
+    // is denied. An engine that a local caller could tamper with never finds Duo unreachable.
     case 'no connection':
     case 'HTTP 5xx':
     case 'HTTP 401':
     case 'an unusable reply':
       if (local && !asked && failmode === 'safe') return 'SERVICE_ERR';
       return asked ? 'SERVICE_ERR' : FAILMODE[failmode];
-    // The lack of an answer is not evidence, whatever failmode says.
+    // A timeout is not evidence, with any failmode.
     case 'no answer in time':
       return 'SERVICE_ERR';
-    // Any other 4xx is a denial in Duo's words, whenever it comes.
+    // Any other 4xx is a denial with Duo's message, at any time.
     case 'another 4xx':
       return 'ABORT';
-    // Whoever logs in can bring that about: it lets nobody in.
+    // The user can cause this, so it denies.
     case 'this host is short of something':
       return 'SERVICE_ERR';
     case 'the host cancels':
@@ -36,11 +38,11 @@ function ofFailure(failure: Failure, asked: boolean, failmode: Failmode, { local
   }
 }
 
-/** What must come of a story. */
+/** The required result of a story. */
 export function expected({ kind, failmode, again, event }: Story): Expected {
   switch (event.at) {
     case 'ping':
-      // Behind a failed try the user was asked already.
+      // After a failed try the user was prompted already.
       return ofFailure(event.what, again, failmode, kind);
     case 'preauth':
       switch (event.what) {

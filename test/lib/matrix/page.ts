@@ -1,9 +1,9 @@
-/** docs/outcomes.md: what was walked, as tables. */
+/** docs/outcomes.md: the results as tables. */
 import type { Expected } from './expected.ts';
 import { type Event, KINDS, type Story } from './stories.ts';
 import { EARLY } from './telling.ts';
 
-/** A story with its end. */
+/** A story with its result. */
 export interface Walked {
   readonly story: Story;
   readonly end: Expected;
@@ -35,7 +35,7 @@ const WHERE: Readonly<Record<Event['at'], string>> = {
   decision: "Duo's decision",
 };
 
-/** Something that happens to some logins, and what comes of it, with failmode safe and with failmode secure. */
+/** An event in some logins, and its results with failmode safe and failmode secure. */
 interface Row {
   readonly where: string;
   readonly what: readonly string[];
@@ -52,7 +52,7 @@ function rowsOf(walked: readonly Walked[]): Row[] {
     ...first(same).story,
     codes: distinct(same.map(({ end }) => `\`${end}\``)).join(' / '),
   }));
-  // Whichever menu it was, and whoever logged in.
+  // For every menu and every kind of login.
   const rows = group(ends, ({ event, codes }) => `${event.at}|${event.what}|${codes}`).map((same) => {
     const { event, codes } = first(same);
     return {

@@ -1,19 +1,19 @@
-/** Every way in which a PAM login can go, as data. */
+/** Every possible PAM login, as data. */
 import type { Facts } from '../../../src/login/messages.ts';
 
 export const FAILMODES = ['safe', 'secure'] as const;
 export type Failmode = (typeof FAILMODES)[number];
 
-/** Who logs in, and how. */
+/** The kind of login. */
 export interface Kind {
   readonly title: string;
   readonly facts: Partial<Facts>;
   readonly config: string;
-  /** The user can be asked. */
+  /** Prompts are possible. */
   readonly talks: boolean;
   readonly auto: boolean;
   readonly sync: boolean;
-  /** A user of this host asks, and has power over the engine. */
+  /** The caller is a local user who could tamper with the engine. */
   readonly local?: true;
 }
 
@@ -57,20 +57,20 @@ const CODE_ANSWERS = ['fails', 'no answer in time', 'the host cancels'] as const
 const DECISIONS = ['allow', 'deny', 'locked out', 'waiting for ever'] as const;
 const MENUS = ['a menu', 'a menu without a default', 'a menu with a code'] as const;
 
-/** What can happen, by its place. */
+/** Possible events, by their place. */
 export interface What {
   readonly ping: Failure;
   readonly auth: Failure;
   readonly auth_status: Failure;
   readonly preauth: Failure | 'allow' | 'deny' | 'enroll';
-  /** `impossible`: Duo's menu has no default factor, and nobody can be asked for another. */
+  /** `impossible`: Duo's menu has no default factor, and no prompt is possible. */
   readonly prompt: (typeof ANSWERS)[number] | 'impossible';
-  /** The prompt that shows the code of a verified push. */
+  /** The prompt that shows the code of a Verified Push. */
   readonly code: (typeof CODE_ANSWERS)[number];
   readonly decision: (typeof DECISIONS)[number];
 }
 
-/** What happens after everything before it has gone well. */
+/** The event after everything before it succeeded. */
 export type Event = {
   [At in keyof What]: { readonly at: At; readonly what: What[At] };
 }[keyof What];
@@ -81,7 +81,7 @@ export type Menu = (typeof MENUS)[number];
 export interface Story {
   readonly failmode: Failmode;
   readonly kind: Kind;
-  /** A first try failed before it. */
+  /** It follows a failed try. */
   readonly again: boolean;
   readonly menu: Menu;
   readonly event: Event;
@@ -97,7 +97,7 @@ function* endsOf(kind: Kind): Generator<End> {
     yield { menu: 'a menu', event: { at: 'preauth', what } };
   }
   for (const menu of MENUS) {
-    // autopush and verified_push exclude each other, and who can't be shown a code is not offered one.
+    // autopush and verified_push exclude each other, and a Verified Push needs a place to show its code.
     if (menu === 'a menu with a code' && kind.auto) continue;
     for (const event of eventsOf(kind, menu)) yield { menu, event };
   }
@@ -109,13 +109,13 @@ function* eventsOf({ auto, talks, sync }: Kind, menu: Menu): Generator<Event> {
     for (const what of ANSWERS) yield { at: 'prompt', what };
   }
   const code = menu === 'a menu with a code';
-  // Where a code has to be shown, a login is never one synchronous call.
+  // A login that shows a code is never one synchronous call.
   const oneCall = sync && !code;
   for (const what of FAILURES) yield { at: 'auth', what };
   if (!oneCall) for (const what of FAILURES) yield { at: 'auth_status', what };
   if (code && sync) for (const what of CODE_ANSWERS) yield { at: 'code', what };
   for (const what of DECISIONS) {
-    // One synchronous call that waits for ever is one without an answer in time.
+    // A synchronous call that waits forever has no answer in time.
     if (what !== 'waiting for ever' || !oneCall) yield { at: 'decision', what };
   }
 }

@@ -1,4 +1,4 @@
-/** Lets a PAM login go as a story says, with a scripted Duo, a scripted user, and a clock that stands still. */
+/** Runs a PAM login as its story says, with a scripted Duo, a scripted user and a fake clock. */
 
 import type { AuthResult, AuthStatus, DuoApi, Preauth } from '../../../src/duo/api.ts';
 import {
@@ -48,13 +48,13 @@ const CODE = '4711';
 const WRONG: AuthResult = { result: 'deny', status: 'deny', message: 'Incorrect passcode.' };
 const WAITING: AuthStatus = { result: 'waiting', status: 'pushed', message: 'Pushed.' };
 
-/** How a login ended, and what had happened until then. */
+/** The result of a login, and the events before it. */
 export interface Told {
   readonly end: Expected;
   readonly log: readonly string[];
   /** Duo allowed it, in preauth or at the end. */
   readonly allowed: boolean;
-  /** The user saw a prompt, or a factor of theirs was used. */
+  /** The user saw a prompt, or a factor of the user was used. */
   readonly asked: boolean;
 }
 
@@ -85,9 +85,9 @@ class Telling {
   readonly #story: Story;
   readonly #clock = new FakeClock();
   readonly #abort = new AbortController();
-  /** The first try fails where the story begins with the second. */
+  /** The first try fails where the story starts with the second. */
   #failing: boolean;
-  /** A status message has told the code of a Verified Push. */
+  /** A status message has shown the code of a Verified Push. */
   #codeTold = false;
   #allowed = false;
   #asked = false;
@@ -162,7 +162,7 @@ class Telling {
     close: () => {},
   };
 
-  /** What the story has for this place; nothing in a first try that only has to fail. */
+  /** The event of the story for this place; none in a first try that only has to fail. */
   #event<At extends keyof What>(at: At): What[At] | undefined {
     const { event } = this.#story;
     return !this.#failing && isAt(event, at) ? event.what : undefined;
@@ -233,7 +233,7 @@ class Telling {
     }
   }
 
-  /** Until the signal is aborted, as every call and prompt waits. */
+  /** Waits for the signal, as every call and prompt does. */
   #never(): Promise<never> {
     const { signal } = this.#abort;
     return new Promise((_resolve, reject) => {
@@ -255,12 +255,12 @@ function isAt<At extends keyof What>(
   return event.at === at;
 }
 
-/** A login that ends before Duo is asked. */
+/** A login that ends before the first request. */
 export interface Early {
   readonly what: string;
   readonly facts: Facts;
   readonly groups?: Groups;
-  /** What opening Duo's handle throws. */
+  /** The error of opening Duo's handle. */
   readonly handle?: DuoError;
   readonly must: Expected;
 }
