@@ -1,12 +1,16 @@
-// Unit tests, or, with AVA_SUITE=hosts, those that run real hosts one after the other inside test/hosts/enter.sh.
-const hosts = process.env.AVA_SUITE === 'hosts';
+// Unit tests, or one of the suites that need a machine of their own: AVA_SUITE=hosts runs in test/hosts/enter.sh, and
+// AVA_SUITE=packages in test/packages/enter.sh.
+const suite = process.env.AVA_SUITE;
+const suites = ['hosts', 'packages'];
 
 export default {
   extensions: { ts: 'module' },
-  files: hosts ? ['test/hosts/**/*.test.ts'] : ['test/**/*.test.ts', '!test/hosts/**'],
+  files: suites.includes(suite)
+    ? [`test/${suite}/**/*.test.ts`]
+    : ['test/**/*.test.ts', ...suites.map((name) => `!test/${name}/**`)],
   workerThreads: false,
-  concurrency: hosts ? 1 : 2,
-  serial: hosts,
-  require: hosts ? ['./test/hosts/limit.ts'] : [],
-  timeout: '10m',
+  concurrency: suites.includes(suite) ? 1 : 2,
+  serial: suites.includes(suite),
+  require: suite === 'hosts' ? ['./test/hosts/limit.ts'] : [],
+  timeout: suite === 'packages' ? '20m' : '10m',
 };

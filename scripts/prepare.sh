@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs what is missing and builds: `scripts/prepare.sh demo|test|bench`. Says what it does; does nothing twice.
+# Installs what is missing and builds: `scripts/prepare.sh demo|test|bench|packages`. Says what it does; does nothing twice.
 set -eu
 cd "$(dirname "$0")/.."
-purpose=${1:?demo, test or bench}
+purpose=${1:?demo, test, bench or packages}
 
 # Each package with a file that exists when it is installed.
 packages="
@@ -44,10 +44,32 @@ binutils:/usr/bin/objdump
 systemd:/usr/bin/systemd-analyze
 "
 fi
+# What builds packages for this architecture and the other one, and what tests them.
+foreign=arm64 triplet=aarch64-linux-gnu
+if [ "$purpose" = packages ]; then
+  packages="$packages
+debhelper:/usr/bin/dh
+dpkg-dev:/usr/bin/dpkg-buildpackage
+fakeroot:/usr/bin/fakeroot
+rpm:/usr/bin/rpmbuild
+lintian:/usr/bin/lintian
+apt-utils:/usr/bin/apt-ftparchive
+gnupg:/usr/bin/gpg
+mmdebstrap:/usr/bin/mmdebstrap
+openssh-client:/usr/bin/ssh
+bsdutils:/usr/bin/script
+qemu-user-static:/usr/bin/qemu-aarch64-static
+gcc-aarch64-linux-gnu:/usr/bin/$triplet-gcc
+g++-aarch64-linux-gnu:/usr/bin/$triplet-g++
+libpam0g-dev:$foreign:/usr/lib/$triplet/libpam.so
+libstdc++6:$foreign:/usr/lib/$triplet/libstdc++.so.6
+libatomic1:$foreign:/usr/lib/$triplet/libatomic.so.1
+"
+fi
 
 missing=""
 for entry in $packages; do
-  [ -e "${entry#*:}" ] || missing="$missing ${entry%%:*}"
+  [ -e "${entry##*:}" ] || missing="$missing ${entry%:*}"
 done
 if [ -n "$missing" ]; then
   install="apt-get install -y --no-install-recommends$missing"
@@ -64,6 +86,7 @@ if [ -n "$missing" ]; then
     chmod 755 "$policy"
     trap 'rm -f "$policy"' EXIT
   fi
+  case $missing in *:$foreign*) dpkg --add-architecture "$foreign" ;; esac
   log=$(mktemp)
   if ! { apt-get update && DEBIAN_FRONTEND=noninteractive $install; } >"$log" 2>&1; then
     tail -n 20 "$log" >&2

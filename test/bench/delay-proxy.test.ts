@@ -24,16 +24,20 @@ async function distant(t: Teardown) {
     server.close();
   });
   /** Waits until that many parts are delayed. */
-  const underWay = async (count: number) => {
+  const loginsInProgress = async (count: number) => {
     while (clock.sleeping < count) await settle();
   };
-  return { clock, server, proxy, near, underWay };
+  return { clock, server, proxy, near, loginsInProgress };
 }
 
 /** The peer's socket, after the round trip of a distant handshake. */
-async function reached({ clock, server, underWay }: Awaited<ReturnType<typeof distant>>): Promise<Socket> {
+async function reached({
+  clock,
+  server,
+  loginsInProgress,
+}: Awaited<ReturnType<typeof distant>>): Promise<Socket> {
   const accepted = once(server, 'connection');
-  await underWay(1);
+  await loginsInProgress(1);
   await clock.advance(2 * DELAY);
   const [far]: Socket[] = await accepted;
   if (far === undefined) throw new Error('nobody came');
@@ -63,13 +67,13 @@ async function driven(clock: FakeClock, holds: () => boolean): Promise<void> {
 
 test('both directions are delayed, and connecting takes a round trip', async (t) => {
   const way = await distant(t);
-  const { clock, near, server, underWay } = way;
+  const { clock, near, server, loginsInProgress } = way;
   near.write('question');
   let connections = 0;
   server.on('connection', () => {
     connections += 1;
   });
-  await underWay(1);
+  await loginsInProgress(1);
   await clock.advance(2 * DELAY - 1);
   t.is(connections, 0);
   const accepted = once(server, 'connection');
@@ -77,14 +81,14 @@ test('both directions are delayed, and connecting takes a round trip', async (t)
   const [far]: Socket[] = await accepted;
   if (far === undefined) throw new Error('nobody came');
   const question = reading(far);
-  await underWay(1);
+  await loginsInProgress(1);
   await clock.advance(DELAY - 1);
   t.is(question(), '');
   await clock.advance(1);
   await until(() => question() === 'question');
   const answer = reading(near);
   far.write('answer');
-  await underWay(1);
+  await loginsInProgress(1);
   await clock.advance(DELAY - 1);
   t.is(answer(), '');
   await clock.advance(1);
@@ -94,17 +98,17 @@ test('both directions are delayed, and connecting takes a round trip', async (t)
 
 test('data sent during the delay keeps its order and its own delay', async (t) => {
   const way = await distant(t);
-  const { clock, near, underWay } = way;
+  const { clock, near, loginsInProgress } = way;
   const far = await reached(way);
   const read = reading(far);
   near.write('a');
-  await underWay(1);
+  await loginsInProgress(1);
   await clock.advance(DELAY / 2);
   near.write('b');
   await settle();
   await clock.advance(DELAY / 2);
   await until(() => read() === 'a');
-  await underWay(1);
+  await loginsInProgress(1);
   await clock.advance(DELAY);
   await until(() => read() === 'ab');
   const parts = Array.from({ length: 200 }, (_, index) => `${index};`);
@@ -154,12 +158,12 @@ test('a reset on one side resets the other', async (t) => {
 
 test('closing the proxy closes its connections', async (t) => {
   const way = await distant(t);
-  const { near, proxy, underWay } = way;
+  const { near, proxy, loginsInProgress } = way;
   const far = await reached(way);
   const heard = reading(far);
   near.resume().on('end', () => near.end());
   near.write('never arrives');
-  await underWay(1);
+  await loginsInProgress(1);
   const gone = Promise.all(
     [near, far].map((socket) => new Promise((resolve) => socket.on('close', resolve))),
   );

@@ -9,12 +9,12 @@ import {
   addConfig,
   engines,
   LOGIN_DUO_CONFIG,
+  loginsInProgress,
   pending,
   run,
   SystemLog,
   setUp,
   startDuo,
-  underWay,
   unix,
   until,
   writeConfig,
@@ -219,10 +219,12 @@ for (const [what, option] of [
     await startSshd(FORCED);
     const { child, finished } = ssh('alice', option, 'echo in >/tmp/ran');
     await pending(duo);
-    t.is(underWay(), 1);
+    t.is(loginsInProgress(), 1);
     child.kill('SIGKILL');
     await finished;
-    await until(() => underWay() + processes('login_duo').length + processes('duo-ts-keeper').length === 0);
+    await until(
+      () => loginsInProgress() + processes('login_duo').length + processes('duo-ts-keeper').length === 0,
+    );
     await log.line(
       /Aborted Duo login for 'alice' from 127\.0\.0\.1: (?:cancelled by SIGHUP|the connection is gone)/,
     );

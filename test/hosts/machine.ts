@@ -222,7 +222,7 @@ export function engines(): number[] {
 }
 
 /** Number of logins in progress: private engines, or connections of the resident one. */
-export function underWay(): number {
+export function loginsInProgress(): number {
   if (!residentAlone) return engines().length;
   const connected = / 0001 03 +\d+ \S+engine\.sock$/;
   return readFileSync('/proc/net/unix', 'latin1')

@@ -6,13 +6,13 @@ import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import {
   addConfig,
+  loginsInProgress,
   PASSWORD,
   pending,
   run,
   SystemLog,
   setUp,
   startDuo,
-  underWay,
   until,
   useStack,
   withoutEngine,
@@ -276,7 +276,7 @@ test('no engine is left after LoginGraceTime', async (t) => {
     },
   );
   await pending(duo);
-  t.is(underWay(), 1);
+  t.is(loginsInProgress(), 1);
   await once(client, 'exit');
-  await until(() => underWay() === 0);
+  await until(() => loginsInProgress() === 0);
 });

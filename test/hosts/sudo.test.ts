@@ -5,12 +5,12 @@ import type { Simulator } from '../../src/simulator/simulator.ts';
 import {
   addConfig,
   ENGINE,
+  loginsInProgress,
   PASSWORD,
   pending,
   SystemLog,
   setUp,
   startDuo,
-  underWay,
   until,
   useStack,
   withoutEngine,
@@ -109,7 +109,7 @@ test('^C at the prompt denies at once and restores the terminal', async (t) => {
   t.false(output.includes('\nroot\n'));
   t.regex(output, SANE);
   t.notRegex(output, /status=0/);
-  await until(() => underWay() === 0);
+  await until(() => loginsInProgress() === 0);
 });
 
 test('^C during a push denies at once and restores the terminal', async (t) => {
@@ -125,7 +125,7 @@ test('^C during a push denies at once and restores the terminal', async (t) => {
   t.regex(output, SANE);
   t.notRegex(output, /status=0/);
   await log.line(/sudo.*Aborted Duo login for 'alice'.*: cancelled by SIGINT/);
-  await until(() => underWay() === 0);
+  await until(() => loginsInProgress() === 0);
 });
 
 test("the push does not show the caller's own SUDO_COMMAND", async (t) => {

@@ -1,0 +1,151 @@
+/** The Debian packages in real systems: install, log in, update, remove, reinstall and purge. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { makeRepository } from '../../scripts/repository.ts';
+import { PASSWORD, Tree } from './tree.ts';
+
+const PACKAGES = ['pam-duo-ts', 'login-duo-ts', 'libduo-ts1', 'libduo-ts-dev'];
+const CHOOSE = /Passcode or option \(1-\d\): /;
+const base = mkdtempSync(join(tmpdir(), 'packages-'));
+const BUILT = join(base, 'new');
+const BEFORE = join(base, 'before');
+
+/** The same packages with a lower version. */
+function makeBefore(): void {
+  mkdirSync(BEFORE);
+  for (const name of readdirSync(BUILT).filter((file) => file.endsWith('.deb'))) {
+    const content = join(base, 'content');
+    execFileSync('dpkg-deb', ['-R', join(BUILT, name), content]);
+    const control = join(content, 'DEBIAN/control');
+    const version = execFileSync('dpkg-deb', ['-f', join(BUILT, name), 'Version'], {
+      encoding: 'utf8',
+    }).trim();
+    writeFileSync(control, readFileSync(control, 'utf8').replaceAll(version, `${version}~before`));
+    execFileSync('dpkg-deb', ['-Znone', '-b', content, join(BEFORE, name)], { stdio: 'ignore' });
+    rmSync(content, { recursive: true });
+  }
+}
+
+test.before(() => {
+  process.env['GNUPGHOME'] = mkdtempSync(join(tmpdir(), 'gpg-'));
+  const key = 'release@pam-duo-ts.invalid';
+  execFileSync('gpg', ['--batch', '--quiet', '--passphrase', '', '--quick-generate-key', key], {
+    stdio: 'inherit',
+  });
+  execFileSync(process.execPath, ['scripts/package.ts', '--output', BUILT, '--sign', key], {
+    stdio: 'ignore',
+  });
+  makeBefore();
+  makeRepository(BEFORE, key);
+});
+
+test.after.always(() => rmSync(base, { recursive: true, force: true }));
+
+/** A login over ssh: with Duo the user answers a push. */
+async function login(t: ExecutionContext, tree: Tree, user: string, duo: boolean): Promise<void> {
+  const terminal = tree.ssh(user, 'echo welcome $((1+1))');
+  await terminal.shows(/assword: /);
+  terminal.type(`${PASSWORD}\n`);
+  if (duo) {
+    await terminal.shows(CHOOSE);
+    terminal.type('1\n');
+  }
+  const { output } = await terminal.ended();
+  t.regex(output, /welcome 2/);
+  t.is(CHOOSE.test(output), duo, output);
+}
+
+/** sudo in a login over ssh, with Duo in sudo's stack. */
+async function sudo(t: ExecutionContext, tree: Tree, duo: boolean): Promise<void> {
+  const terminal = tree.ssh('alice', 'sudo id');
+  for (let logins = 0; logins < 2; logins += 1) {
+    await terminal.shows(/assword[^\n]*: /);
+    terminal.type(`${PASSWORD}\n`);
+    if (!duo) continue;
+    await terminal.shows(CHOOSE);
+    terminal.type('1\n');
+  }
+  t.regex((await terminal.ended()).output, /uid=0\(root\)/);
+}
+
+for (const suite of ['bookworm', 'trixie']) {
+  test(`${suite}: install, log in, update, remove, reinstall and purge`, async (t) => {
+    const tree = await Tree.make(suite);
+    t.teardown(() => tree.close());
+    const install = (...names: string[]) =>
+      tree.run('apt-get', 'install', '--yes', '--no-install-recommends', ...names);
+    await login(t, tree, 'root', false);
+    const stacks = ['sshd', 'sudo', 'common-auth'].map((name) => tree.read(`/etc/pam.d/${name}`));
+    const files = tree.files();
+
+    tree.addRepository(BEFORE);
+    install(...PACKAGES);
+    t.is(tree.mode('/etc/duo/pam_duo.conf'), '600 0:0');
+    t.is(tree.mode('/usr/sbin/login_duo_ts'), '4755 0:0');
+    t.deepEqual(
+      ['sshd', 'sudo', 'common-auth'].map((name) => tree.read(`/etc/pam.d/${name}`)),
+      stacks,
+      'the installation changes no stack',
+    );
+    t.true(tree.has('/usr/sbin/login_duo') && tree.has('/usr/share/pam-configs/duo-unix'));
+    await login(t, tree, 'root', false);
+    t.not(tree.attempt('duo-ts', 'pam', 'enable', 'sshd').status, 0, 'the configuration is still empty');
+
+    tree.configure();
+    tree.configure('/etc/duo/login_duo.conf');
+    const shell = tree.as('alice', '/usr/sbin/login_duo_ts -c "echo inside \\$((1+1))"');
+    await shell.shows(CHOOSE);
+    shell.type('1\n');
+    t.regex((await shell.ended()).output, /inside 2/);
+    for (const service of ['sshd', 'sudo']) tree.run('duo-ts', 'pam', 'enable', service);
+    await login(t, tree, 'alice', true);
+    await login(t, tree, 'root', true);
+    await sudo(t, tree, true);
+
+    const waiting = tree.ssh('alice', 'echo welcome $((1+1))');
+    await waiting.shows(/assword: /);
+    waiting.type(`${PASSWORD}\n`);
+    await waiting.shows(CHOOSE);
+    tree.addRepository(BUILT);
+    tree.run('apt-get', 'upgrade', '--yes');
+    t.notRegex(tree.run('dpkg-query', '--show', ...PACKAGES), /before/);
+    waiting.type('1\n');
+    t.regex((await waiting.ended()).output, /welcome 2/);
+    await login(t, tree, 'alice', true);
+    await login(t, tree, 'root', true);
+
+    const by_hand = tree.read('/etc/pam.d/su');
+    tree.append('/etc/pam.d/su', 'auth required pam_duo_ts.so\n');
+    const refused = tree.attempt('apt-get', 'remove', '--yes', 'pam-duo-ts');
+    t.not(refused.status, 0);
+    t.regex(refused.output, /still in use[\s\S]*\/etc\/pam\.d\/su:\d+:auth required pam_duo_ts\.so/);
+    tree.write('/etc/pam.d/su', by_hand);
+    tree.run('apt-get', 'remove', '--yes', 'pam-duo-ts', 'libduo-ts1');
+    t.false(tree.has('/usr/libexec/duo-ts'));
+    t.regex(tree.read('/etc/duo/pam_duo.conf'), /skey = ./);
+    await login(t, tree, 'alice', false);
+    await login(t, tree, 'root', false);
+
+    install(...PACKAGES);
+    t.regex(tree.read('/etc/duo/pam_duo.conf'), /skey = ./);
+    tree.run('duo-ts', 'pam', 'enable', 'sshd');
+    await login(t, tree, 'alice', true);
+    await login(t, tree, 'root', true);
+
+    tree.run('apt-get', 'purge', '--yes', ...PACKAGES);
+    await login(t, tree, 'root', false);
+    tree.run('rm', '/etc/duo/ca.pem');
+    t.deepEqual(
+      ['sshd', 'sudo', 'common-auth'].map((name) => tree.read(`/etc/pam.d/${name}`)),
+      stacks,
+    );
+    t.deepEqual(
+      tree.files().filter((path) => !files.includes(path)),
+      [],
+      'leftovers',
+    );
+  });
+}
