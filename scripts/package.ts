@@ -27,6 +27,8 @@ import { type Built, enginePath, type Layout, type SystemFile, systemFiles } fro
 /** An architecture by Debian's name. */
 interface Architecture {
   readonly debian: string;
+  /** Its name in RPM packages. */
+  readonly rpm: string;
   /** Its name for Node and npm. */
   readonly node: string;
   /** GNU's triplet, which names compilers and library directories. */
@@ -36,8 +38,20 @@ interface Architecture {
 }
 
 const ARCHITECTURES: readonly Architecture[] = [
-  { debian: 'amd64', node: 'x64', triplet: 'x86_64-linux-gnu', emulator: 'qemu-x86_64-static' },
-  { debian: 'arm64', node: 'arm64', triplet: 'aarch64-linux-gnu', emulator: 'qemu-aarch64-static' },
+  {
+    debian: 'amd64',
+    rpm: 'x86_64',
+    node: 'x64',
+    triplet: 'x86_64-linux-gnu',
+    emulator: 'qemu-x86_64-static',
+  },
+  {
+    debian: 'arm64',
+    rpm: 'aarch64',
+    node: 'arm64',
+    triplet: 'aarch64-linux-gnu',
+    emulator: 'qemu-aarch64-static',
+  },
 ];
 
 function say(text: string): void {
@@ -118,9 +132,14 @@ function packagedFiles(bom: string, licenceTexts: string): SystemFile[] {
   });
   return [
     config('sysusers.conf', '/usr/lib/sysusers.d/pam-duo-ts.conf'),
-    config('pam-config', '/usr/share/pam-configs/duo-ts'),
     config('pam_duo.conf', '/usr/share/pam-duo-ts/pam_duo.conf'),
     config('resident.conf', '/usr/share/pam-duo-ts/resident.conf'),
+    { ...config('before-removal', '/usr/libexec/duo-ts/before-removal'), mode: 0o755 },
+    {
+      ...config('login-duo-before-removal', '/usr/libexec/login-duo-ts/before-removal'),
+      part: 'login',
+      mode: 0o755,
+    },
     { ...config('login_duo.conf', '/usr/share/login-duo-ts/login_duo.conf'), part: 'login' },
     {
       part,
@@ -179,6 +198,36 @@ function buildDebian(architecture: Architecture, directory: string, time: Date):
     .map((name) => join(directory, name));
 }
 
+/** Builds RPM packages. Their files are those of Debian's but for the directories of libraries. */
+function buildRpm(architecture: Architecture, directory: string, time: Date): string[] {
+  const top = resolve(directory, 'rpm');
+  const date = time.toUTCString().replace(/^(\w+), (\d+) (\w+) (\d+) .*$/, '$1 $3 $2 $4');
+  const defines = {
+    _topdir: top,
+    staged: join(top, 'staged'),
+    release: RELEASE,
+    date,
+    // Debian's rpm has no names of its own for these.
+    _prefix: '/usr',
+  };
+  execFileSync(
+    'rpmbuild',
+    [
+      '-bb',
+      '--quiet',
+      `--target=${architecture.rpm}`,
+      ...Object.entries(defines).flatMap(([name, value]) => ['--define', `${name} ${value}`]),
+      'packaging/rpm/pam-duo-ts.spec',
+    ],
+    {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, SOURCE_DATE_EPOCH: String(time.getTime() / 1000), LC_ALL: 'C.UTF-8' },
+    },
+  );
+  const made = join(top, 'RPMS', architecture.rpm);
+  return readdirSync(made).map((name) => join(made, name));
+}
+
 async function buildPackages(architecture: Architecture, output: string): Promise<string[]> {
   const directory = join('build/package', architecture.debian);
   rmSync(directory, { recursive: true, force: true });
@@ -205,10 +254,19 @@ async function buildPackages(architecture: Architecture, output: string): Promis
   };
   const { version }: { version: string } = JSON.parse(readFileSync(join(node, 'package.json'), 'utf8'));
   const more = packagedFiles(billOfMaterials(packages, version, time), licences(packages, node));
-  stage(join(directory, 'pam-duo-ts/staged'), [...systemFiles(layout, built), ...more]);
+  const profile: SystemFile = {
+    part: 'pam',
+    mode: 0o644,
+    from: 'packaging/config/pam-config',
+    to: '/usr/share/pam-configs/duo-ts',
+  };
+  stage(join(directory, 'pam-duo-ts/staged'), [...systemFiles(layout, built), ...more, profile]);
+  const rpm: Layout = { ...layout, libdir: '/usr/lib64', securitydir: '/usr/lib64/security' };
+  stage(join(directory, 'rpm/staged'), [...systemFiles(rpm, built), ...more]);
   say('packaging');
   mkdirSync(output, { recursive: true });
-  return buildDebian(architecture, directory, time).map((path) => {
+  const made = [...buildDebian(architecture, directory, time), ...buildRpm(architecture, directory, time)];
+  return made.map((path) => {
     const to = join(output, basename(path));
     copyFileSync(path, to);
     say(`made ${to}`);

@@ -52,6 +52,8 @@ debhelper:/usr/bin/dh
 dpkg-dev:/usr/bin/dpkg-buildpackage
 fakeroot:/usr/bin/fakeroot
 rpm:/usr/bin/rpmbuild
+rpmlint:/usr/bin/rpmlint
+ansible-core:/usr/bin/ansible-playbook
 lintian:/usr/bin/lintian
 apt-utils:/usr/bin/apt-ftparchive
 gnupg:/usr/bin/gpg

@@ -96,10 +96,10 @@ for (const suite of ['bookworm', 'trixie']) {
 
     tree.configure();
     tree.configure('/etc/duo/login_duo.conf');
-    const shell = tree.as('alice', '/usr/sbin/login_duo_ts -c "echo inside \\$((1+1))"');
+    const shell = tree.as('alice', '/usr/sbin/login_duo_ts echo inside');
     await shell.shows(CHOOSE);
     shell.type('1\n');
-    t.regex((await shell.ended()).output, /inside 2/);
+    t.regex((await shell.ended()).output, /inside/);
     for (const service of ['sshd', 'sudo']) tree.run('duo-ts', 'pam', 'enable', service);
     await login(t, tree, 'alice', true);
     await login(t, tree, 'root', true);
@@ -135,9 +135,9 @@ for (const suite of ['bookworm', 'trixie']) {
     await login(t, tree, 'alice', true);
     await login(t, tree, 'root', true);
 
+    tree.run('rm', '/etc/duo/ca.pem');
     tree.run('apt-get', 'purge', '--yes', ...PACKAGES);
     await login(t, tree, 'root', false);
-    tree.run('rm', '/etc/duo/ca.pem');
     t.deepEqual(
       ['sshd', 'sudo', 'common-auth'].map((name) => tree.read(`/etc/pam.d/${name}`)),
       stacks,
