@@ -207,6 +207,7 @@ function buildRpm(architecture: Architecture, directory: string, time: Date): st
     staged: join(top, 'staged'),
     release: RELEASE,
     date,
+    strip: `${architecture.triplet}-strip`,
     // Debian's rpm has no names of its own for these.
     _prefix: '/usr',
   };
