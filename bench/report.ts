@@ -1,4 +1,5 @@
 /** The results as tables, as a plot, and compared with the goals. */
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { CLIENTS, type Client, TITLES } from './clients.ts';
@@ -205,5 +206,6 @@ export function write(results: Results): void {
     END,
   ].join('\n');
   writeFileSync(PAGE, before + measured + after);
+  execFileSync('biome', ['format', '--write', PAGE]);
   writeFileSync('docs/performance.svg', plot(results));
 }

@@ -65,7 +65,13 @@ for (const { directory } of WAYS) {
 
 for (const [name, args] of Object.entries(PROGRAMS)) {
   test.serial(`${name} under valgrind`, async (t) => {
-    const options = ['--quiet', '--error-exitcode=9', '--leak-check=full', '--child-silent-after-fork=yes'];
+    const options = [
+      '--quiet',
+      '--error-exitcode=9',
+      '--leak-check=full',
+      '--child-silent-after-fork=yes',
+      '--suppressions=test/native/valgrind.supp',
+    ];
     t.is(await run('valgrind', ...options, `build/test-plain/test/native/${name}`, ...args), 'good');
   });
 }
