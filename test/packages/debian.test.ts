@@ -1,45 +1,38 @@
 /** The Debian packages in real systems: install, log in, update, remove, reinstall and purge. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { makeRepository } from '../../scripts/repository.ts';
+import { built } from './built.ts';
 import { PASSWORD, Tree } from './tree.ts';
 
 const PACKAGES = ['pam-duo-ts', 'login-duo-ts', 'libduo-ts1', 'libduo-ts-dev'];
 const CHOOSE = /Passcode or option \(1-\d\): /;
 const base = mkdtempSync(join(tmpdir(), 'packages-'));
-const BUILT = join(base, 'new');
+const NOW = join(base, 'now');
 const BEFORE = join(base, 'before');
 
-/** The same packages with a lower version. */
-function makeBefore(): void {
-  mkdirSync(BEFORE);
-  for (const name of readdirSync(BUILT).filter((file) => file.endsWith('.deb'))) {
-    const content = join(base, 'content');
-    execFileSync('dpkg-deb', ['-R', join(BUILT, name), content]);
-    const control = join(content, 'DEBIAN/control');
-    const version = execFileSync('dpkg-deb', ['-f', join(BUILT, name), 'Version'], {
-      encoding: 'utf8',
-    }).trim();
-    writeFileSync(control, readFileSync(control, 'utf8').replaceAll(version, `${version}~before`));
-    execFileSync('dpkg-deb', ['-Znone', '-b', content, join(BEFORE, name)], { stdio: 'ignore' });
-    rmSync(content, { recursive: true });
-  }
-}
-
+/** A repository of the packages as they are, and one of the same packages with a lower version. */
 test.before(() => {
   process.env['GNUPGHOME'] = mkdtempSync(join(tmpdir(), 'gpg-'));
   const key = 'release@pam-duo-ts.invalid';
   execFileSync('gpg', ['--batch', '--quiet', '--passphrase', '', '--quick-generate-key', key], {
     stdio: 'inherit',
   });
-  execFileSync(process.execPath, ['scripts/package.ts', '--output', BUILT, '--sign', key], {
-    stdio: 'ignore',
-  });
-  makeBefore();
-  makeRepository(BEFORE, key);
+  for (const directory of [NOW, BEFORE]) mkdirSync(directory);
+  for (const path of built(/\.deb$/)) {
+    copyFileSync(path, join(NOW, basename(path)));
+    const content = join(base, 'content');
+    execFileSync('dpkg-deb', ['-R', path, content]);
+    const control = join(content, 'DEBIAN/control');
+    const version = execFileSync('dpkg-deb', ['-f', path, 'Version'], { encoding: 'utf8' }).trim();
+    writeFileSync(control, readFileSync(control, 'utf8').replaceAll(version, `${version}~before`));
+    execFileSync('dpkg-deb', ['-Znone', '-b', content, join(BEFORE, basename(path))], { stdio: 'ignore' });
+    rmSync(content, { recursive: true });
+  }
+  for (const directory of [NOW, BEFORE]) makeRepository(directory, key);
 });
 
 test.after.always(() => rmSync(base, { recursive: true, force: true }));
@@ -109,7 +102,7 @@ for (const suite of ['bookworm', 'trixie']) {
     await waiting.shows(/assword: /);
     waiting.type(`${PASSWORD}\n`);
     await waiting.shows(CHOOSE);
-    tree.addRepository(BUILT);
+    tree.addRepository(NOW);
     tree.run('apt-get', 'upgrade', '--yes');
     t.notRegex(tree.run('dpkg-query', '--show', ...PACKAGES), /before/);
     waiting.type('1\n');
@@ -149,3 +142,17 @@ for (const suite of ['bookworm', 'trixie']) {
     );
   });
 }
+
+test('arm64: install, and log in with a private engine', async (t) => {
+  const tree = await Tree.make('bookworm', 'arm64');
+  t.teardown(() => tree.close());
+  tree.addRepository(NOW);
+  tree.run('apt-get', 'install', '--yes', '--no-install-recommends', ...PACKAGES);
+  t.regex(tree.run('duo-ts', '--version'), /^duo-ts /);
+  tree.configure();
+  for (const service of ['sshd', 'sudo']) tree.run('duo-ts', 'pam', 'enable', service);
+  await login(t, tree, 'alice', true);
+  await sudo(t, tree, true);
+  tree.run('apt-get', 'purge', '--yes', ...PACKAGES);
+  await login(t, tree, 'root', false);
+});
