@@ -58,6 +58,7 @@ lintian:/usr/bin/lintian
 apt-utils:/usr/bin/apt-ftparchive
 gnupg:/usr/bin/gpg
 mmdebstrap:/usr/bin/mmdebstrap
+arch-test:/usr/bin/arch-test
 openssh-client:/usr/bin/ssh
 bsdutils:/usr/bin/script
 qemu-user-static:/usr/bin/qemu-aarch64-static

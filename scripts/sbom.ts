@@ -30,7 +30,9 @@ function packageIn(directory: string): Pick<Component, 'name' | 'version'> {
  * @param time of the sources
  */
 export function billOfMaterials(packages: readonly string[], node: string, time: Date): string {
-  const bom: Bom = JSON.parse(execFileSync('npm', ['sbom', '--sbom-format=cyclonedx'], { encoding: 'utf8' }));
+  const bom: Bom = JSON.parse(
+    execFileSync('npm', ['sbom', '--package-lock-only', '--sbom-format=cyclonedx'], { encoding: 'utf8' }),
+  );
   const bundled = new Set(packages.map(packageIn).map(({ name, version }) => `${name}@${version}`));
   const components = bom.components.filter(({ name, version }) => bundled.has(`${name}@${version}`));
   if (components.length !== bundled.size) throw new Error('npm does not list every bundled package');

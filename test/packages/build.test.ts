@@ -81,9 +81,13 @@ for (const [architecture, triplet] of [
     t.regex(files, new RegExp(`-rw-r--r-- root/root .* \\./usr/lib/${triplet}/security/pam_duo_ts\\.so\n`));
     t.regex(files, /-rwx--x--x root\/root .* \.\/usr\/libexec\/duo-ts\/duo-ts\n/);
     const read = (name: string) =>
-      execFileSync('sh', ['-c', 'dpkg-deb --fsys-tarfile "$0" | tar -xO "$1"', path, name], {
-        encoding: 'utf8',
-      });
+      execFileSync(
+        'sh',
+        ['-c', 'dpkg-deb --fsys-tarfile "$0" | tar -xO --wildcards "$1*" | zcat -f', path, name],
+        {
+          encoding: 'utf8',
+        },
+      );
     t.regex(read('./usr/share/pam-configs/duo-ts'), /^Default: no$/m, 'no stack changes by the installation');
     const bom: { bomFormat: string; components: { name: string; version: string }[] } = JSON.parse(
       read('./usr/share/doc/pam-duo-ts/sbom.cdx.json'),

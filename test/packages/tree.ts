@@ -18,10 +18,13 @@ import {
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { ExecutionContext } from 'ava';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { Terminal } from '../hosts/terminal.ts';
 
 export const PASSWORD = 'correct horse';
+/** Duo's question. */
+export const CHOOSE = /Passcode or option \(1-\d\): /;
 const CONFIG = '/etc/duo/pam_duo.conf';
 
 /** Real applications, and what the packages depend on, so that apt needs no network in the tree. */
@@ -197,6 +200,33 @@ export class Tree {
     const options = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR'];
     const args = options.map((option) => `-o ${option}`).join(' ');
     return new Terminal(`ssh -tt ${args} -p ${this.#port} ${user}@127.0.0.1 '${command}'`);
+  }
+
+  /** A login over ssh: with Duo the user answers with a push. */
+  async login(t: ExecutionContext, user: string, duo: boolean): Promise<void> {
+    const terminal = this.ssh(user, 'echo welcome $((1+1))');
+    await terminal.shows(/assword: /);
+    terminal.type(`${PASSWORD}\n`);
+    if (duo) {
+      await terminal.shows(CHOOSE);
+      terminal.type('1\n');
+    }
+    const { output } = await terminal.ended();
+    t.regex(output, /welcome 2/);
+    t.is(CHOOSE.test(output), duo, output);
+  }
+
+  /** sudo in alice's login over ssh; with Duo both ask. */
+  async sudo(t: ExecutionContext, duo: boolean): Promise<void> {
+    const terminal = this.ssh('alice', 'sudo id');
+    for (let logins = 0; logins < 2; logins += 1) {
+      await terminal.shows(/assword[^\n]*: /);
+      terminal.type(`${PASSWORD}\n`);
+      if (!duo) continue;
+      await terminal.shows(CHOOSE);
+      terminal.type('1\n');
+    }
+    t.regex((await terminal.ended()).output, /uid=0\(root\)/);
   }
 
   /** A shell command of a user at a terminal in the tree. */
