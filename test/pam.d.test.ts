@@ -4,66 +4,57 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import test from 'ava';
+import { guardOf } from '../src/pam/guard.ts';
+import { type Line, readStack } from '../src/pam/stack.ts';
 
-interface Line {
-  readonly type: string;
-  readonly control: string;
-  readonly module: string;
-}
-
-function linesOf(text: string): Line[] {
-  return text
-    .split('\n')
-    .map((line) => /^(-?\w+)\s+(\[[^\]]*\]|\w+)\s+(\S+)/.exec(line.replace(/#.*/, '')))
-    .flatMap((match) =>
-      match === null ? [] : [{ type: match[1] ?? '', control: match[2] ?? '', module: match[3] ?? '' }],
-    );
-}
+const OTHERS: Readonly<Record<string, string>> = {
+  'common-auth':
+    'auth [success=1 default=ignore] pam_unix.so\nauth requisite pam_deny.so\nauth required pam_permit.so\n',
+  'common-account': '',
+  'common-session': '',
+  'common-session-noninteractive': '',
+  'common-password': '',
+};
 
 /** The dangers of a stack; empty when there are none. */
 function dangers(text: string): string[] {
-  const auth = linesOf(text).filter(({ type }) => type === 'auth');
-  const found: string[] = [];
-  auth.forEach(({ control, module }, at) => {
-    const jump = Number(/\bsuccess=(\d+)/.exec(control)?.[1] ?? 0);
-    const stops = auth
-      .slice(at + 1, at + 1 + jump)
-      .some((next) => next.module === 'pam_deny.so' && /^requi/.test(next.control));
-    // After a failure here libpam continues with the next line, which must end the stack.
-    if (jump > 0 && /\bdefault=ignore\b/.test(control) && !stops)
-      found.push(`${module}: a failure is ignored`);
-    if (module !== 'pam_duo_ts.so') return;
-    if (!/^requi(?:red|site)$/.test(control)) found.push(`pam_duo_ts.so is ${control}`);
-    if (auth.slice(at + 1).some((next) => next.control === 'sufficient'))
-      found.push('something after Duo is sufficient');
-  });
-  if (linesOf(text).some(({ type, module }) => module === 'pam_duo_ts.so' && type !== 'auth')) {
-    found.push('pam_duo_ts.so is not in auth');
-  }
-  return found;
+  const read = (type: 'auth' | 'account') => {
+    const stack = readStack('x', type, (path) => {
+      const name = path.replace('/etc/pam.d/', '');
+      return name === 'x' ? text : OTHERS[name];
+    });
+    if (stack === undefined) throw new Error('the stack was not read');
+    return stack;
+  };
+  const isDuo = (line: object): line is Line => 'module' in line && line.module === 'pam_duo_ts.so';
+  const auth = read('auth');
+  const { bypass, passable, askedInVain } = guardOf(auth);
+  return [
+    ...auth.problems.map((problem) => problem.text),
+    ...(auth.lines.filter(isDuo).length === 1 ? [] : ['auth does not name the module once']),
+    ...(read('account').lines.some(isDuo) ? ['pam_duo_ts.so is in account'] : []),
+    ...(bypass === undefined ? [] : ['a login without Duo']),
+    ...(passable ? [] : ['nobody can log in']),
+    ...(askedInVain === undefined ? [] : ['Duo is asked after a wrong password']),
+  ];
 }
 
 for (const name of readdirSync('pam.d')) {
   test(`pam.d/${name} cannot succeed without Duo`, (t) => {
-    const text = readFileSync(`pam.d/${name}`, 'utf8');
-    t.is(linesOf(text).filter(({ module }) => module === 'pam_duo_ts.so').length, 1);
-    t.deepEqual(dangers(text), []);
-    const words = text.split('\n').filter((line) => /^[^#\s@]/.test(line));
-    t.is(linesOf(text).length, words.length, 'every line was understood');
+    t.deepEqual(dangers(readFileSync(`pam.d/${name}`, 'utf8')), []);
   });
 }
 
+const password = 'auth [success=1 default=ignore] pam_unix.so\n';
 const bad: Readonly<Record<string, string>> = {
-  'a failure is ignored, and nothing denies':
-    'auth [success=1 default=ignore] pam_unix.so\nauth required pam_duo_ts.so',
-  'the denial is behind the jump':
-    'auth [success=1 default=ignore] pam_unix.so\nauth required pam_duo_ts.so\nauth requisite pam_deny.so',
-  'Duo is optional': 'auth optional pam_duo_ts.so',
-  'Duo is sufficient': 'auth sufficient pam_duo_ts.so',
-  'Duo may be jumped over': 'auth [success=ok default=ignore] pam_duo_ts.so',
-  'something behind Duo is enough': 'auth required pam_duo_ts.so\nauth sufficient pam_permit.so',
+  'the denial is behind the jump': `${password}auth required pam_duo_ts.so\nauth requisite pam_deny.so`,
+  'Duo is optional': 'auth required pam_unix.so\nauth optional pam_duo_ts.so',
+  'Duo is sufficient': 'auth sufficient pam_duo_ts.so\nauth required pam_permit.so',
+  'Duo may be jumped over': 'auth required pam_unix.so\nauth [success=ok default=ignore] pam_duo_ts.so',
+  'something behind Duo is enough': `${password}auth sufficient pam_permit.so\nauth required pam_duo_ts.so`,
   'Duo is an account line': 'account required pam_duo_ts.so',
+  'a wrong password does not end the stack': 'auth required pam_unix.so\nauth required pam_duo_ts.so',
 };
 for (const [name, stack] of Object.entries(bad)) {
-  test(`the test refuses a stack with ${name}`, (t) => t.true(dangers(stack).length > 0));
+  test(`the test refuses a stack where ${name}`, (t) => t.true(dangers(stack).length > 0));
 }

@@ -69,11 +69,17 @@ function checkStack(path: string, changed: ReadFile): void {
   if (stack === undefined) throw new RefusedError(`${path} cannot be read`);
   const [problem] = stack.problems;
   if (problem !== undefined) throw new RefusedError(`${problem.path}:${problem.number} ${problem.text}`);
-  const { bypass, passable } = guardOf(stack);
+  const { bypass, passable, askedInVain } = guardOf(stack);
   if (!passable) throw new RefusedError(`with Duo behind the password, ${path} would deny every login`);
   if (bypass !== undefined) {
     throw new RefusedError(
       `${path} would let users in without Duo:\n${describe(bypass)}\nPlace the line by hand: see pam_duo_ts(8).`,
+    );
+  }
+  if (askedInVain !== undefined) {
+    throw new RefusedError(
+      `${path} would ask Duo after a wrong password, so that strangers could send pushes:\n${describe(askedInVain)}\n` +
+        'Place the line by hand: see pam_duo_ts(8).',
     );
   }
 }

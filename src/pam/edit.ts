@@ -1,4 +1,5 @@
 /** The marked block in a PAM stack that asks Duo after the password. Pure: texts in, texts out. */
+import { checksPassword } from './guard.ts';
 import { logicalLines } from './stack.ts';
 
 const MODULE = 'pam_duo_ts.so';
@@ -29,7 +30,7 @@ export function usesOf(text: string): Uses {
  */
 export function addBlock(text: string): string | undefined {
   const lines = text.split('\n');
-  const after = [...logicalLines(text)].filter(({ words }) => checksPassword(words)).at(-1)?.last;
+  const after = [...logicalLines(text)].filter(({ words }) => asksPassword(words)).at(-1)?.last;
   return after === undefined ? undefined : lines.toSpliced(after, 0, ...BLOCK).join('\n');
 }
 
@@ -45,12 +46,11 @@ function blocksOf(lines: readonly string[]): number[] {
   return lines.flatMap((_, at) => (BLOCK.every((line, more) => lines[at + more] === line) ? [at] : []));
 }
 
-/** Debian's and Red Hat's files for passwords, and modules that check one. */
+/** Debian's and Red Hat's files for passwords. */
 const INCLUDES = /^(?:common-auth|system-auth|system-local-login|system-login|password-auth|su)$/;
-const MODULES = /(?:^|\/)pam_(?:unix|sss|ldap|winbind|krb5)\.so$/;
 
-function checksPassword([first = '', control = '', module = '']: readonly string[]): boolean {
+function asksPassword([first = '', control = '', module = '']: readonly string[]): boolean {
   if (first === '@include') return INCLUDES.test(control);
   if (first.replace(/^-/, '') !== 'auth') return false;
-  return control === 'include' || control === 'substack' ? INCLUDES.test(module) : MODULES.test(module);
+  return control === 'include' || control === 'substack' ? INCLUDES.test(module) : checksPassword({ module });
 }

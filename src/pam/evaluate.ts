@@ -26,11 +26,27 @@ interface State extends Verdict {
   readonly step: Step | undefined;
 }
 
-/**
- * The shortest way through the stack that ends in PAM_SUCCESS; undefined: there is none.
- * @param where the way is only taken when this holds for each of its steps
- */
+/** The shortest way through the stack that ends in PAM_SUCCESS; undefined: there is none. */
 export function wayToSuccess(stack: Stack, codesOf: CodesOf): readonly Step[] | undefined {
+  return search(stack, codesOf, ({ at, success, impression }) => {
+    return at >= stack.lines.length && success && impression === 'positive';
+  });
+}
+
+/** The shortest way through the stack to a step; undefined: there is none. */
+export function wayToStep(
+  stack: Stack,
+  codesOf: CodesOf,
+  wanted: (step: Step) => boolean,
+): readonly Step[] | undefined {
+  return search(stack, codesOf, ({ step }) => step !== undefined && wanted(step));
+}
+
+function search(
+  stack: Stack,
+  codesOf: CodesOf,
+  wanted: (state: State) => boolean,
+): readonly Step[] | undefined {
   const begin: State = {
     at: 0,
     depth: 0,
@@ -43,13 +59,10 @@ export function wayToSuccess(stack: Stack, codesOf: CodesOf): readonly Step[] | 
   const seen = new Set<string>();
   const queue = [begin];
   for (let state = queue.shift(); state !== undefined; state = queue.shift()) {
+    if (wanted(state)) return stepsTo(state);
     const key = JSON.stringify([state.at, state.depth, state.impression, state.success, state.saved]);
     if (seen.has(key)) continue;
     seen.add(key);
-    if (state.at >= stack.lines.length) {
-      if (state.success && state.impression === 'positive') return stepsTo(state);
-      continue;
-    }
     queue.push(...next(state, stack, codesOf));
   }
   return undefined;

@@ -1,10 +1,20 @@
-/** Checks a PAM stack: who could pass it without Duo's consent, and whether a user with it can pass. */
-import { type Step, wayToSuccess } from './evaluate.ts';
+/**
+ * Checks a PAM stack: who could pass it without Duo's consent, whether a user with it can pass, and whether strangers can
+ * send pushes.
+ */
+import { type Step, wayToStep, wayToSuccess } from './evaluate.ts';
 import type { Code, Line, Stack } from './stack.ts';
 
 const MODULE = 'pam_duo_ts.so';
 
 const isDuo = ({ module }: Line) => module.endsWith(MODULE);
+
+/** Modules that check a password. */
+const PASSWORD = /(?:^|\/)pam_(?:unix|sss|ldap|winbind|krb5)\.so$/;
+
+export function checksPassword({ module }: Pick<Line, 'module'>): boolean {
+  return PASSWORD.test(module);
+}
 
 /** The codes of a login by a user other than root, by module. Every module not listed can succeed and fail. */
 const OTHERS: Readonly<Record<string, readonly Code[]>> = {
@@ -28,6 +38,8 @@ export interface Guard {
   readonly bypass: readonly Step[] | undefined;
   /** A user with Duo's consent can pass. */
   readonly passable: boolean;
+  /** The shortest way to Duo's question after a wrong password; undefined: there is none. */
+  readonly askedInVain: readonly Step[] | undefined;
 }
 
 export function guardOf(stack: Stack): Guard {
@@ -35,5 +47,15 @@ export function guardOf(stack: Stack): Guard {
     bypass: wayToSuccess(stack, (line) => codesOf(line, DENIALS)),
     passable:
       wayToSuccess(stack, (line) => codesOf(line, ['success']))?.some(({ line }) => isDuo(line)) ?? false,
+    askedInVain: wayAfterWrongPassword(stack),
   };
+}
+
+function wayAfterWrongPassword(stack: Stack): readonly Step[] | undefined {
+  const way = wayToStep(
+    stack,
+    (line) => (checksPassword(line) ? ['auth_err'] : codesOf(line, ['success'])),
+    ({ line }) => isDuo(line),
+  );
+  return way?.some(({ line }) => checksPassword(line)) ? way : undefined;
 }

@@ -1,4 +1,5 @@
 /** The block in a stack: its place, its exact removal, and its effect. */
+import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { addBlock, removeBlocks, usesOf } from '../../src/pam/edit.ts';
 import { guardOf } from '../../src/pam/guard.ts';
@@ -35,23 +36,30 @@ function guard(system: Readonly<Record<string, string>>, service: string, text?:
   return guardOf(stack);
 }
 
-for (const [system, files, services] of [
-  ['Debian', DEBIAN, ['sshd', 'sudo', 'su', 'login']],
-  ['Red Hat', RED_HAT, ['sshd', 'su']],
-] as const) {
-  for (const service of services) {
-    test(`${system}: ${service} asks Duo after the password`, (t) => {
-      const before = files[service] ?? '';
-      t.not(guard(files, service).bypass, undefined);
-      const after = addBlock(before) ?? '';
-      const { bypass, passable } = guard(files, service, after);
-      t.is(bypass, undefined);
-      t.true(passable);
-      t.is(usesOf(after).marked.length, 1);
-      t.deepEqual(usesOf(after).other, []);
-      t.is(removeBlocks(after), before);
-    });
-  }
+for (const service of ['sshd', 'sudo', 'su', 'login']) {
+  test(`Debian: ${service} asks Duo after the password`, (t) => {
+    const before = DEBIAN[service] ?? '';
+    t.not(guard(DEBIAN, service).bypass, undefined);
+    const after = addBlock(before) ?? '';
+    t.deepEqual(guard(DEBIAN, service, after), { bypass: undefined, passable: true, askedInVain: undefined });
+    t.is(usesOf(after).marked.length, 1);
+    t.deepEqual(usesOf(after).other, []);
+    t.is(removeBlocks(after), before);
+  });
+}
+
+test('Red Hat: behind its own files Duo would be asked after a wrong password', (t) => {
+  const { bypass, askedInVain } = guard(RED_HAT, 'sshd', addBlock(RED_HAT['sshd'] ?? ''));
+  t.is(bypass, undefined);
+  t.is(askedInVain?.at(-1)?.line.module, 'pam_duo_ts.so');
+});
+
+for (const service of ['sshd', 'sudo', 'su']) {
+  test(`Red Hat: with the profile of pam.d/password-auth, ${service} asks Duo after the password`, (t) => {
+    const profile = readFileSync('pam.d/password-auth', 'utf8');
+    const system = { ...RED_HAT, 'password-auth': profile, 'system-auth': profile };
+    t.deepEqual(guard(system, service), { bypass: undefined, passable: true, askedInVain: undefined });
+  });
 }
 
 test('the guard finds a password module that ends the stack before Duo', (t) => {
