@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { RELEASE } from '../lib/release.ts';
 import { engineCommand } from './engine-command.ts';
+import { migrateCommand } from './migrate.ts';
 import { pamCommand } from './pam.ts';
 import { simulateCommand } from './simulate.ts';
 
@@ -12,6 +13,7 @@ export async function runCommands(argv: readonly string[]): Promise<void> {
     .addHelpText('after', '\nThe PAM module starts `duo-ts engine` for each login; nothing else has to.')
     .addCommand(engineCommand())
     .addCommand(pamCommand())
+    .addCommand(migrateCommand())
     .addCommand(simulateCommand());
   await program.parseAsync([...argv]);
 }

@@ -4,6 +4,7 @@
  */
 import { isSea } from 'node:sea';
 import { loadPart } from './parts.ts';
+import { giveUpProcesses } from './permissions.ts';
 
 /** Each of these globals loads undici, which a login does not use and a small memory limit cannot hold. */
 const UNUSED_GLOBALS = ['fetch', 'FormData', 'Headers', 'Request', 'Response', 'WebSocket', 'EventSource'];
@@ -11,6 +12,7 @@ const UNUSED_GLOBALS = ['fetch', 'FormData', 'Headers', 'Request', 'Response', '
 async function main(): Promise<void> {
   const [, , command, ...more] = process.argv;
   if (command === 'engine') {
+    giveUpProcesses();
     for (const name of UNUSED_GLOBALS) Reflect.deleteProperty(globalThis, name);
   }
   if (command === 'engine' && more.length === 0) {

@@ -1,24 +1,13 @@
 /** `duo-ts pam enable|disable|status`: the block that asks Duo, in the PAM stacks of single services. */
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Argument, Command } from 'commander';
-import { createTwoFilesPatch } from 'diff';
 import { parseConfig } from '../config/config.ts';
 import { addBlock, removeBlocks, usesOf } from '../pam/edit.ts';
 import type { Step } from '../pam/evaluate.ts';
 import { guardOf } from '../pam/guard.ts';
 import { type ReadFile, readStack } from '../pam/stack.ts';
+import { printDiff, RefusedError, readText, refusing, replaceFile } from './replace-file.ts';
 
 const DIRECTORY = '/etc/pam.d';
 const BACKUPS = '/var/backups/duo-ts';
@@ -33,16 +22,9 @@ const SERVICES: Readonly<Record<string, readonly string[]>> = {
 };
 const NAMES = [...Object.keys(SERVICES), 'all'];
 
-/** Why nothing was changed, as a sentence. */
-class RefusedError extends Error {
-  override readonly name = 'RefusedError';
-}
-
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
-
-const readFile: ReadFile = (path) => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
 
 /** The files of a service that are on this machine. */
 function filesOf(service: string): string[] {
@@ -86,8 +68,9 @@ function checkStack(path: string, changed: ReadFile): void {
 
 /** @throws RefusedError when logins would be denied, or let in, because of the configuration */
 function checkConfig(): void {
-  if (!existsSync(CONFIG)) throw new RefusedError(`${CONFIG} does not exist`);
-  const parsed = parseConfig(readFileSync(CONFIG, 'latin1'), { path: CONFIG, program: 'pam' });
+  const text = readText(CONFIG);
+  if (text === undefined) throw new RefusedError(`${CONFIG} does not exist`);
+  const parsed = parseConfig(text, { path: CONFIG, program: 'pam' });
   if (parsed.ok) return;
   const notices = parsed.notices.map(({ text }) => text);
   throw new RefusedError(
@@ -100,9 +83,9 @@ function planEnable(service: string): Change[] {
   const paths = filesOf(service);
   if (paths.length === 0) throw new RefusedError(`${DIRECTORY} has no stack for ${service}`);
   const changes = new Map<string, Change>();
-  const changed: ReadFile = (path) => changes.get(path)?.after ?? readFile(path);
+  const changed: ReadFile = (path) => changes.get(path)?.after ?? readText(path);
   for (const path of paths) {
-    const before = readFileSync(path, 'utf8');
+    const before = readText(path) ?? '';
     const { marked, other } = usesOf(before);
     if (other.length > 0) {
       throw new RefusedError(
@@ -132,43 +115,34 @@ function planDisable(service: string): Change[] {
     service === 'all' ? readdirSync(DIRECTORY).map((name) => join(DIRECTORY, name)) : filesOf(service);
   return paths.flatMap((path) => {
     if (!statSync(path, { throwIfNoEntry: false })?.isFile()) return [];
-    const before = readFileSync(path, 'utf8');
+    const before = readText(path) ?? '';
     const after = removeBlocks(before);
     return after === before ? [] : [{ path, before, after }];
   });
 }
 
-/** Replaces the file in one step, with its owner and mode. The content before goes to a backup. */
+/** Changes the file. The content before goes to a backup. */
 function apply({ path, before, after }: Change): void {
-  const target = realpathSync(path);
-  const { mode, uid, gid } = statSync(target);
   const time = new Date().toISOString().replace(/[-:]|\..*/g, '');
   mkdirSync(BACKUPS, { recursive: true, mode: 0o700 });
   const backup = join(BACKUPS, `${basename(path)}.${time}`);
-  writeFileSync(backup, before, { mode: 0o600 });
-  const next = `${target}.duo-ts-new`;
-  writeFileSync(next, after, { mode: 0o600 });
-  chownSync(next, uid, gid);
-  chmodSync(next, mode & 0o7777);
-  renameSync(next, target);
+  replaceFile(backup, before);
+  replaceFile(path, after);
   say(`${path}: changed; the file before is ${backup}`);
 }
 
 function change(changes: readonly Change[], dryRun: boolean, none: string): void {
   if (changes.length === 0) say(none);
   for (const each of changes) {
-    if (dryRun)
-      process.stdout.write(
-        createTwoFilesPatch(each.path, each.path, each.before, each.after, 'before', 'after'),
-      );
+    if (dryRun) printDiff(each.path, each.before, each.after);
     else apply(each);
   }
 }
 
 function status(): void {
   for (const path of filesOf('all')) {
-    const { marked, other } = usesOf(readFileSync(path, 'utf8'));
-    const stack = readStack(basename(path), 'auth', readFile);
+    const { marked, other } = usesOf(readText(path) ?? '');
+    const stack = readStack(basename(path), 'auth', readText);
     const guard = stack === undefined ? undefined : guardOf(stack);
     const asks = stack?.lines.some((line) => line.kind === 'call' && line.module.endsWith('pam_duo_ts.so'));
     const where = [
@@ -185,20 +159,6 @@ function status(): void {
   }
 }
 
-/** Runs an action; a refusal is a message and exit code 1. */
-function refusing<Arguments extends unknown[]>(action: (...args: Arguments) => void) {
-  return (...args: Arguments) => {
-    try {
-      action(...args);
-    } catch (error) {
-      const system = error instanceof Error && 'code' in error;
-      if (!(error instanceof RefusedError) && !system) throw error;
-      process.stderr.write(`duo-ts pam: ${error.message}\n`);
-      process.exitCode = 1;
-    }
-  };
-}
-
 export function pamCommand(): Command {
   const service = () => new Argument('<service>', 'the login service').choices(NAMES);
   return new Command('pam')
@@ -211,7 +171,7 @@ export function pamCommand(): Command {
         .addArgument(service())
         .option('--dry-run', 'show the change, and change nothing')
         .action(
-          refusing((name: string, { dryRun = false }: { dryRun?: boolean }) => {
+          refusing('pam', (name: string, { dryRun = false }: { dryRun?: boolean }) => {
             checkConfig();
             change(planEnable(name), dryRun, `${name} asks Duo already`);
             if (!dryRun) say('Keep a root shell open and test a login in another one.');
@@ -224,10 +184,12 @@ export function pamCommand(): Command {
         .addArgument(service())
         .option('--dry-run', 'show the change, and change nothing')
         .action(
-          refusing((name: string, { dryRun = false }: { dryRun?: boolean }) => {
+          refusing('pam', (name: string, { dryRun = false }: { dryRun?: boolean }) => {
             change(planDisable(name), dryRun, `${name}: nothing to remove`);
           }),
         ),
     )
-    .addCommand(new Command('status').description('Show which stacks ask Duo.').action(refusing(status)));
+    .addCommand(
+      new Command('status').description('Show which stacks ask Duo.').action(refusing('pam', status)),
+    );
 }

@@ -5,13 +5,13 @@ import test from 'ava';
 import { PERMISSIONS } from '../../src/cli/permissions.ts';
 
 /** Runs a script with the program's permissions, and returns the result of each attempt. */
-function attempts(giveUp: boolean): unknown {
+function attempts(...giveUp: string[]): unknown {
   const script = `
     import { spawnSync } from 'node:child_process';
     import { writeFileSync } from 'node:fs';
     import { Worker } from 'node:worker_threads';
-    import { giveUpPermissions } from '${resolve('src/cli/permissions.ts')}';
-    ${giveUp ? 'giveUpPermissions();' : ''}
+    import { giveUpPermissions, giveUpProcesses } from '${resolve('src/cli/permissions.ts')}';
+    ${giveUp.map((name) => `${name}();`).join('')}
     const attempt = (what) => {
       try {
         what();
@@ -37,10 +37,19 @@ function attempts(giveUp: boolean): unknown {
 
 const denied = 'ERR_ACCESS_DENIED';
 
-test('the program may load the addon and write files, but start no process', (t) => {
-  t.deepEqual(attempts(false), { addon: 'done', child: denied, worker: denied, write: 'done' });
+test('the command-line tool may load the addon, start programs and write files, but start no thread', (t) => {
+  t.deepEqual(attempts(), { addon: 'done', child: 'done', worker: denied, write: 'done' });
 });
 
-test('a private engine may not write files either', (t) => {
-  t.deepEqual(attempts(true), { addon: denied, child: denied, worker: denied, write: denied });
+test('an engine may start no program', (t) => {
+  t.deepEqual(attempts('giveUpProcesses'), { addon: 'done', child: denied, worker: denied, write: 'done' });
+});
+
+test('a private engine may not load native code or write files either', (t) => {
+  t.deepEqual(attempts('giveUpProcesses', 'giveUpPermissions'), {
+    addon: denied,
+    child: denied,
+    worker: denied,
+    write: denied,
+  });
 });

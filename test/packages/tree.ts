@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { Terminal } from '../hosts/terminal.ts';
@@ -248,12 +248,22 @@ export class Tree {
   }
 
   write(path: string, text: string, mode = 0o644): void {
+    mkdirSync(dirname(join(this.root, path)), { recursive: true });
     rmSync(join(this.root, path), { force: true });
     writeFileSync(join(this.root, path), text, { mode });
   }
 
   append(path: string, text: string): void {
     appendFileSync(join(this.root, path), text);
+  }
+
+  /** Installs package files. */
+  install(paths: readonly string[]): void {
+    const to = paths.map((path) => join('/srv', basename(path)));
+    paths.forEach((path, at) => {
+      copyFileSync(path, join(this.root, to[at] ?? ''));
+    });
+    this.run('dpkg', '--install', ...to);
   }
 
   /** Lets apt install from a signed repository in a directory of this machine. */
