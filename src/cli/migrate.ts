@@ -53,7 +53,16 @@ function plan(): Plan {
     );
     return [];
   });
-  const changes = [...stacks, ...sshd(notes), ...configurations(notes, stacks)];
+  const forced = sshd(notes);
+  const lines = stacks.flatMap(({ after }) => after.split('\n'));
+  const changes = [
+    ...stacks,
+    ...forced,
+    ...(lines.some((line) => /^[^#]*pam_duo_ts\.so(?!.*\bconf=)/.test(line))
+      ? configuration('pam', notes)
+      : []),
+    ...(forced.length > 0 ? configuration('login_duo', notes) : []),
+  ];
   checkStacks(stacks, notes);
   notes.push(...keys());
   return { changes, notes };
@@ -74,31 +83,22 @@ function sshd(notes: string[]): Change[] {
   });
 }
 
-/** Copies of Debian's configurations, where our programs look for them. */
-function configurations(notes: string[], stacks: readonly Change[]): Change[] {
-  const lines = stacks.flatMap(({ after }) => after.split('\n'));
-  const needed = lines.some((line) => /^[^#]*pam_duo_ts\.so(?!.*\bconf=)/.test(line));
-  const programs = [
-    ...(needed ? (['pam'] as const) : []),
-    ...(LOGIN_DUO.some((path) => existsSync(path)) ? (['login_duo'] as const) : []),
-  ];
-  return programs.flatMap((program) => {
-    const name = program === 'pam' ? 'pam_duo.conf' : 'login_duo.conf';
-    const path = `/etc/duo/${name}`;
-    const old = `/etc/security/${name}`;
-    const usable = (text: string | undefined) =>
-      text !== undefined && parseConfig(text, { path, program }).ok;
-    const before = readText(path);
-    if (usable(before)) return [];
-    const after = readText(old);
-    if (after === undefined || !usable(after)) {
-      if (program === 'pam')
-        throw new RefusedError(`neither ${path} nor ${old} is a configuration with ikey, skey and host`);
-      return [];
-    }
-    notes.push(`${path} becomes a copy of ${old}.`);
-    return [{ path, before, after }];
-  });
+/**
+ * A copy of Debian's configuration, where our program looks for it, unless there is one.
+ * @throws RefusedError when neither is usable
+ */
+function configuration(program: 'pam' | 'login_duo', notes: string[]): Change[] {
+  const name = program === 'pam' ? 'pam_duo.conf' : 'login_duo.conf';
+  const path = `/etc/duo/${name}`;
+  const old = `/etc/security/${name}`;
+  const usable = (text: string | undefined) => text !== undefined && parseConfig(text, { path, program }).ok;
+  const before = readText(path);
+  if (usable(before)) return [];
+  const after = readText(old);
+  if (after === undefined || !usable(after))
+    throw new RefusedError(`neither ${path} nor ${old} is a configuration with ikey, skey and host`);
+  notes.push(`${path} becomes a copy of ${old}.`);
+  return [{ path, before, after }];
 }
 
 /** @throws RefusedError when the new stacks would deny everybody */

@@ -12,7 +12,7 @@ test('from duo_unix and back: shown, rolled back, confirmed in a new login, undo
   const tree = await Tree.make('bookworm');
   t.teardown(() => tree.close());
   tree.install(built(/_amd64\.deb$/));
-  tree.configure('/etc/security/pam_duo.conf');
+  for (const name of ['pam_duo.conf', 'login_duo.conf']) tree.configure(`/etc/security/${name}`);
   tree.write(
     SSHD,
     tree.read(SSHD).replace(BEHIND, `${BEHIND}auth  required  pam_duo.so  # Duo, not pam_duo.so\n`),

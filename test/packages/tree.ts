@@ -56,8 +56,9 @@ function sources(suite: string): string {
 }
 
 /** The archive of a new system, made once for each recipe. */
-function archive(suite: string, architecture: string): string {
-  const recipe = JSON.stringify([suite, architecture, INCLUDED]);
+function archive(suite: string, architecture: string, more: readonly string[]): string {
+  const included = [...INCLUDED, ...more];
+  const recipe = JSON.stringify([suite, architecture, included]);
   const digest = createHash('sha256').update(recipe).digest('hex').slice(0, 16);
   const path = resolve(`build/trees/${suite}-${architecture}-${digest}.tar`);
   if (existsSync(path)) return path;
@@ -80,7 +81,7 @@ function archive(suite: string, architecture: string): string {
       '--format=tar',
       '--variant=minbase',
       `--architectures=${architecture}`,
-      `--include=${INCLUDED.join(',')}`,
+      `--include=${included.join(',')}`,
       `--aptopt=${settings}`,
       suite,
       `${path}.new`,
@@ -105,21 +106,21 @@ async function freePort(): Promise<number> {
 
 export class Tree {
   readonly root: string;
-  readonly #port: number;
+  readonly port: number;
   readonly duo: Simulator;
   #sshd: ChildProcess | undefined;
 
   private constructor(root: string, port: number, duo: Simulator) {
     this.root = root;
-    this.#port = port;
+    this.port = port;
     this.duo = duo;
   }
 
   /** A new system with the users alice and root, a running sshd, and a simulated Duo that approves alice's and root's pushes. */
-  static async make(suite: string, architecture = 'amd64'): Promise<Tree> {
+  static async make(suite: string, architecture = 'amd64', more: readonly string[] = []): Promise<Tree> {
     const root = mkdtempSync(join(tmpdir(), `${suite}-`));
     chmodSync(root, 0o755);
-    execFileSync('tar', ['--extract', '--file', archive(suite, architecture), '--directory', root]);
+    execFileSync('tar', ['--extract', '--file', archive(suite, architecture, more), '--directory', root]);
     const push = { status: 'auth', phone: 'approve' } as const;
     const duo = await startSimulator({ users: { alice: { ...push, passcodes: ['123456'] }, root: push } });
     const tree = new Tree(root, await freePort(), duo);
@@ -155,7 +156,7 @@ export class Tree {
   async #startSshd(): Promise<void> {
     mkdirSync(join(this.root, 'run/sshd'), { recursive: true });
     const options = {
-      Port: String(this.#port),
+      Port: String(this.port),
       ListenAddress: '127.0.0.1',
       UsePAM: 'yes',
       PermitRootLogin: 'yes',
@@ -167,7 +168,7 @@ export class Tree {
       stdio: ['ignore', 'ignore', 'ignore'],
     });
     for (;;) {
-      const socket = connect(this.#port, '127.0.0.1');
+      const socket = connect(this.port, '127.0.0.1');
       const open = await once(socket, 'connect').then(
         () => true,
         () => false,
@@ -199,7 +200,7 @@ export class Tree {
   ssh(user: string, command: string): Terminal {
     const options = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR'];
     const args = options.map((option) => `-o ${option}`).join(' ');
-    return new Terminal(`ssh -tt ${args} -p ${this.#port} ${user}@127.0.0.1 '${command}'`);
+    return new Terminal(`ssh -tt ${args} -p ${this.port} ${user}@127.0.0.1 '${command}'`);
   }
 
   /** A login over ssh: with Duo the user answers with a push. */
