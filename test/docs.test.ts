@@ -55,7 +55,7 @@ for (const document of DOCUMENTS) {
   });
 
   test(`${document}: every npm script it names exists`, (t) => {
-    const named = [...read(document).matchAll(/\bnpm (?:run ([\w:]+)|(start|test)\b)/g)];
+    const named = [...read(document).matchAll(/\bnpm (?:run ([\w:-]+)|(start|test)\b)/g)];
     const missing = named
       .map(([, run, short]) => run ?? short ?? '')
       .filter((name) => !(name in manifest.scripts));
