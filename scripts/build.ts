@@ -58,9 +58,14 @@ export async function buildEngine({ node, emulator, directory }: EngineBuild): P
       disableExperimentalSEAWarning: true,
       // A code cache would not speed up main.cjs, which is short, and would differ between builds.
       useCodeCache: false,
-      // PERM0001 warns about addons. The engine loads its own on purpose, and the warning would appear in a login's
-      // log.
-      execArgv: [...PERMISSIONS, '--disable-warning=ExperimentalWarning', '--disable-warning=PERM0001'],
+      // PERM0001 and PERM0002 warn about addons and programs. The engine drops both, and the warnings would appear in a
+      // login's log.
+      execArgv: [
+        ...PERMISSIONS,
+        '--disable-warning=ExperimentalWarning',
+        '--disable-warning=PERM0001',
+        '--disable-warning=PERM0002',
+      ],
       execArgvExtension: 'none',
     }),
   );

@@ -39,8 +39,12 @@ const HOUSE: Readonly<Record<string, Rule>> = {
   },
   unix: { imports: [], packages: [] },
   pam: { imports: [], packages: [] },
+  check: {
+    imports: ['lib', 'bridge/frame.ts', 'config', 'duo', 'login/open-duo.ts', 'pam', 'policy/groups.ts'],
+    packages: [],
+  },
   cli: {
-    imports: ['lib', 'bridge', 'config', 'duo', 'login', 'pam', 'resident', 'simulator', 'unix'],
+    imports: ['lib', 'bridge', 'check', 'config', 'duo', 'login', 'pam', 'resident', 'simulator', 'unix'],
     packages: ['commander', 'diff', 'valibot'],
   },
 };

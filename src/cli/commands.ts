@@ -1,6 +1,7 @@
 /** The command-line tool's subcommands. */
 import { Command } from 'commander';
 import { RELEASE } from '../lib/release.ts';
+import { checkCommand } from './check.ts';
 import { engineCommand } from './engine-command.ts';
 import { migrateCommand } from './migrate.ts';
 import { pamCommand } from './pam.ts';
@@ -12,6 +13,7 @@ export async function runCommands(argv: readonly string[]): Promise<void> {
     .version(RELEASE)
     .addHelpText('after', '\nThe PAM module starts `duo-ts engine` for each login; nothing else has to.')
     .addCommand(engineCommand())
+    .addCommand(checkCommand())
     .addCommand(pamCommand())
     .addCommand(migrateCommand())
     .addCommand(simulateCommand());

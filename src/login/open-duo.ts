@@ -72,7 +72,8 @@ export async function keepConnected(config: Config, serviceCache: ServiceCache):
   serviceCache.preconnect({ ...serviceOf(config), clock: systemClock });
 }
 
-function serviceOf(settings: DuoSettings) {
+/** What a client needs to know of the service. @throws DuoHandleError as above */
+export function serviceOf(settings: DuoSettings) {
   const { host, port, minTls, httpProxy } = settings;
   const trust = settings.trust ?? loadTrust(settings);
   return { host, port, trust, minTls, ...(httpProxy === undefined ? {} : { proxy: parseProxy(httpProxy) }) };

@@ -254,29 +254,26 @@ test('publickey,keyboard-interactive: the key, then only Duo', async (t) => {
 });
 
 test('no engine is left after LoginGraceTime', async (t) => {
-  await startSshd(...KEYBOARD, 'LoginGraceTime 2');
-  writeFileSync(`${ASK}.prompts`, '');
-  writeFileSync(`${ASK}.answers`, `${PASSWORD}\n1\n`);
-  const args = [
-    '-F',
-    '/dev/null',
-    '-p',
-    String(PORT),
-    '-o',
-    'StrictHostKeyChecking=no',
-    '-o',
-    'UserKnownHostsFile=/dev/null',
-  ];
-  const client = spawn(
-    'ssh',
-    [...args, '-o', 'PreferredAuthentications=keyboard-interactive', 'alice@127.0.0.1'],
-    {
-      stdio: 'ignore',
-      env: { PATH: process.env['PATH'], SSH_ASKPASS: ASK, SSH_ASKPASS_REQUIRE: 'force', HOME: '/root' },
-    },
-  );
-  await pending(duo);
-  t.is(loginsInProgress(), 1);
-  await once(client, 'exit');
-  await until(() => loginsInProgress() === 0);
+  const args = ['-F', '/dev/null', '-p', String(PORT)];
+  for (const option of ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null']) args.push('-o', option);
+  // On a slow machine a short time ends before Duo is asked.
+  for (let seconds = 2, asked = false; !asked; seconds *= 3) {
+    await startSshd(...KEYBOARD, `LoginGraceTime ${seconds}`);
+    writeFileSync(`${ASK}.prompts`, '');
+    writeFileSync(`${ASK}.answers`, `${PASSWORD}\n1\n`);
+    const client = spawn(
+      'ssh',
+      [...args, '-o', 'PreferredAuthentications=keyboard-interactive', 'alice@127.0.0.1'],
+      {
+        stdio: 'ignore',
+        env: { PATH: process.env['PATH'], SSH_ASKPASS: ASK, SSH_ASKPASS_REQUIRE: 'force', HOME: '/root' },
+      },
+    );
+    const ended = once(client, 'exit');
+    asked = await Promise.race([pending(duo).then(() => true), ended.then(() => false)]);
+    if (asked) t.is(loginsInProgress(), 1);
+    await ended;
+    await until(() => loginsInProgress() === 0);
+    await sshd?.stop();
+  }
 });
