@@ -1,6 +1,6 @@
 /** The files that this project puts on a system, for the installation from a checkout and for packages. */
 import { globSync, readdirSync, readFileSync } from 'node:fs';
-import { basename, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { RELEASE } from '../src/lib/release.ts';
 
 /** Absolute paths on the system. */
@@ -55,6 +55,12 @@ export function systemFiles(layout: Layout, built: Built): SystemFile[] {
     // engine's memory.
     { part: 'pam', to: engine, from: built.engine, mode: 0o711 },
     { part: 'pam', to: join(prefix, 'libexec/duo-ts/unix.node'), from: built.addon, mode: 0o644 },
+    {
+      part: 'pam',
+      to: join(prefix, 'libexec/duo-ts/pam_client.node'),
+      from: join(dirname(built.addon), 'pam_client.node'),
+      mode: 0o644,
+    },
     { part: 'pam', to: join(prefix, 'bin/duo-ts'), target: relative(join(prefix, 'bin'), engine) },
     {
       part: 'pam',

@@ -26,10 +26,11 @@ const HOUSE: Readonly<Record<string, Rule>> = {
       'bridge/heartbeat.ts',
       'bridge/link.ts',
       'login/messages.ts',
+      'login/record.ts',
       'config/ini.ts',
       'policy/sentence.ts',
     ],
-    packages: ['p-limit'],
+    packages: ['p-limit', 'valibot'],
   },
   library: { imports: ['lib', 'duo', 'login/run-login.ts'], packages: [] },
   // The simulator tests the client of duo, so it shares no code with it.

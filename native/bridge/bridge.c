@@ -241,8 +241,10 @@ static void write_log(struct bridge *login, const struct frame_message *message)
         return;
     }
     char *text = frame_dup(&message->texts[TAG_TEXT]);
+    char *fields = message->texts[TAG_FIELDS].data != NULL ? frame_dup(&message->texts[TAG_FIELDS]) : NULL;
     if (text != NULL)
-        login->host->log(login->host->context, (int)priority, (enum bridge_channel)channel, text);
+        login->host->log(login->host->context, (int)priority, (enum bridge_channel)channel, text, fields);
+    free(fields);
     free(text);
 }
 
@@ -383,7 +385,7 @@ static void __attribute__((format(printf, 2, 3))) warn(const struct bridge *logi
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    login->host->log(login->host->context, LOG_WARNING, BRIDGE_LOG, line);
+    login->host->log(login->host->context, LOG_WARNING, BRIDGE_LOG, line, NULL);
 }
 
 /* Sends the facts and the groups. False: the engine failed, and the verdict has the reason. */

@@ -101,7 +101,9 @@ struct bridge_host {
     /* Asks. Returns the answer in malloc'd memory, or NULL when there is none. */
     char *(*prompt)(void *context, const char *text);
     void (*status)(void *context, const char *text);
-    void (*log)(void *context, int priority, enum bridge_channel channel, const char *text);
+    /* `fields` is for journald, see journal.h; NULL: none. */
+    void (*log)(void *context, int priority, enum bridge_channel channel, const char *text,
+                const char *fields);
     /* Checked while the login waits: why it must end, or NULL. May be NULL itself. */
     const char *(*abandoned)(void *context);
 };

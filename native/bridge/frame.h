@@ -73,6 +73,7 @@ enum frame_tag {
     TAG_ERROR = 57,
     TAG_MOTD = 58,
     TAG_LOGIN_UID = 59,
+    TAG_FIELDS = 60,
 };
 
 /* More than the highest tag. */

@@ -47,8 +47,9 @@ static void host_status(void *context, const char *text) {
 }
 
 /* The program decides whether to log: it has the code and duo_geterr. */
-static void host_log(void *context, int priority, enum bridge_channel channel, const char *text) {
-    (void)context, (void)priority, (void)channel, (void)text;
+static void host_log(void *context, int priority, enum bridge_channel channel, const char *text,
+                     const char *fields) {
+    (void)context, (void)priority, (void)channel, (void)text, (void)fields;
 }
 
 /* ---- the login ---- */

@@ -15,6 +15,7 @@
 #include "config_file.h"
 #include "conversation.h"
 #include "environment.h"
+#include "journal.h"
 #include "login_uid.h"
 #include "privileges.h"
 #include "sentence.h"
@@ -98,11 +99,12 @@ static void host_status(void *context, const char *text) {
     conversation_show("\n");
 }
 
-static void host_log(void *context, int priority, enum bridge_channel channel, const char *text) {
+static void host_log(void *context, int priority, enum bridge_channel channel, const char *text,
+                     const char *fields) {
     const struct launcher *launcher = context;
     if (channel == BRIDGE_STDERR)
         complain(launcher, text);
-    else
+    else if (fields == NULL || launcher->debug || !journal_send(priority, "", text, fields))
         write_log(launcher, priority, "%s", text);
 }
 

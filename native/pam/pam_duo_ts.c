@@ -20,6 +20,7 @@
 #include "account.h"
 #include "bridge.h"
 #include "config_file.h"
+#include "journal.h"
 #include "login_uid.h"
 #include "sentence.h"
 
@@ -57,6 +58,16 @@ static void log_failure(const struct module *module, int priority, const char *m
     write_log(module, priority, "%s", line);
 }
 
+/* The line as pam_syslog writes it, with fields. False: journald does not listen. */
+static bool journal_log(const struct module *module, int priority, const char *text, const char *fields) {
+    char prefix[256];
+    const void *service = NULL;
+    if (pam_get_item(module->pamh, PAM_SERVICE, &service) != PAM_SUCCESS || service == NULL)
+        return false;
+    snprintf(prefix, sizeof prefix, "pam_duo_ts(%s:auth): ", (const char *)service);
+    return journal_send(priority, prefix, text, fields);
+}
+
 /* ---- calls from the engine ---- */
 
 static char *host_prompt(void *context, const char *text) {
@@ -74,11 +85,12 @@ static void host_status(void *context, const char *text) {
     (void)pam_info(module->pamh, "%s", text);
 }
 
-static void host_log(void *context, int priority, enum bridge_channel channel, const char *text) {
+static void host_log(void *context, int priority, enum bridge_channel channel, const char *text,
+                     const char *fields) {
     struct module *module = context;
     if (channel == BRIDGE_STDERR)
         fprintf(stderr, "%s\n", text);
-    else
+    else if (fields == NULL || module->debug || !journal_log(module, priority, text, fields))
         write_log(module, priority, "%s", text);
 }
 

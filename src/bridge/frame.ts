@@ -86,6 +86,7 @@ export const FIELDS = {
   error: { tag: 57, kind: 'text' },
   motd: { tag: 58, kind: 'number' },
   loginUid: { tag: 59, kind: 'number' },
+  fields: { tag: 60, kind: 'text' },
   answer: { tag: 48, kind: 'foreign' },
 } as const satisfies Record<string, FieldShape>;
 
@@ -134,7 +135,7 @@ const TYPE_FIELDS: Readonly<Record<FrameType, readonly FieldName[]>> = {
   [FrameType.engineHello]: ['version', 'release'],
   [FrameType.prompt]: ['text'],
   [FrameType.status]: ['text'],
-  [FrameType.log]: ['priority', 'text', 'channel'],
+  [FrameType.log]: ['priority', 'text', 'channel', 'fields'],
   [FrameType.heartbeat]: [],
   [FrameType.verdict]: ['outcome', 'code', 'error', 'motd'],
   [FrameType.needs]: ['groupsOf'],

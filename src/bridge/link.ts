@@ -125,11 +125,12 @@ class Link {
         prompt: (text) => this.#prompt(text),
         status: (text) => this.#send(FrameType.status, [['text', text]]),
       },
-      log: (priority, text, channel = Channel.log) =>
+      log: (priority, text, channel = Channel.log, fields) =>
         this.#send(FrameType.log, [
           ['priority', priority],
           ['text', text],
           ['channel', channel],
+          ...(fields === undefined ? [] : [['fields', fields] as const]),
         ]),
       signal: this.#abort.signal,
     };

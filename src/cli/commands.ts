@@ -1,11 +1,15 @@
 /** The command-line tool's subcommands. */
 import { Command } from 'commander';
 import { RELEASE } from '../lib/release.ts';
+import { authCommand } from './auth.ts';
 import { checkCommand } from './check.ts';
+import { confCommand } from './conf.ts';
 import { engineCommand } from './engine-command.ts';
 import { migrateCommand } from './migrate.ts';
 import { pamCommand } from './pam.ts';
 import { simulateCommand } from './simulate.ts';
+import { statusCommand } from './status.ts';
+import { supportCommand } from './support.ts';
 
 export async function runCommands(argv: readonly string[]): Promise<void> {
   const program = new Command('duo-ts')
@@ -14,6 +18,10 @@ export async function runCommands(argv: readonly string[]): Promise<void> {
     .addHelpText('after', '\nThe PAM module starts `duo-ts engine` for each login; nothing else has to.')
     .addCommand(engineCommand())
     .addCommand(checkCommand())
+    .addCommand(statusCommand())
+    .addCommand(authCommand())
+    .addCommand(confCommand())
+    .addCommand(supportCommand())
     .addCommand(pamCommand())
     .addCommand(migrateCommand())
     .addCommand(simulateCommand());

@@ -21,11 +21,12 @@ export function readText(path: string): string | undefined {
   return existsSync(path) ? readFileSync(path, 'latin1') : undefined;
 }
 
-/** Replaces a file in one step, with its owner and mode. A new file is root's, mode 0600. */
-export function replaceFile(path: string, text: string): void {
+/** Replaces a file in one step, with its owner and mode. A new file is root's. */
+export function replaceFile(path: string, text: string, newMode = 0o600): void {
   const target = existsSync(path) ? realpathSync(path) : path;
   const next = `${target}.duo-ts-new`;
   writeFileSync(next, text, { mode: 0o600, encoding: 'latin1' });
+  chmodSync(next, newMode);
   const old = statSync(target, { throwIfNoEntry: false });
   if (old !== undefined) {
     chownSync(next, old.uid, old.gid);

@@ -20,6 +20,8 @@ import { awaitEnd, type End } from '../resident/end.ts';
 import { awaitIdle } from '../resident/idle.ts';
 import { LEAVE_MS, LOGIN_MS, ResidentServer } from '../resident/server.ts';
 import { DEFAULT_SETTINGS, parseSettings, type ResidentSettings } from '../resident/settings.ts';
+import { Statistics } from '../resident/statistics.ts';
+import { openStatisticsFile } from '../resident/statistics-file.ts';
 import { loadInstalledUnix } from '../unix/installed.ts';
 import type { Unix } from '../unix/unix.ts';
 
@@ -71,7 +73,14 @@ export async function runResident(options: ResidentArguments): Promise<void> {
   await (passed ? listenOn(listener, { fd: FIRST_FD }) : listenByHand(listener, options));
   becomeUser(unix);
   unix.hardenProcess();
-  const store = openStore(options.state ?? process.env['STATE_DIRECTORY']);
+  const state = options.state ?? process.env['STATE_DIRECTORY'];
+  const store = openStore(state);
+  const statistics: Statistics = new Statistics({
+    clock: systemClock,
+    release: RELEASE,
+    waiting: () => server.inFlight,
+    store: state === undefined ? undefined : openStatisticsFile(join(state, 'statistics'), warn),
+  });
   process.permission?.drop('fs.write');
 
   const serviceCache = new ServiceCache(
@@ -81,11 +90,12 @@ export async function runResident(options: ResidentArguments): Promise<void> {
       resolver: new MemoryResolver(systemClock, createLookUp(systemClock), store),
     },
   );
-  const server = new ResidentServer({
+  const server: ResidentServer = new ResidentServer({
     login: loginFor({
       openDuo: (duo, tell, program) => openDuo(duo, tell, program, serviceCache),
       localAddress,
       engine: 'resident',
+      recorded: (record) => statistics.count(record),
     }),
     clock: systemClock,
     release: RELEASE,
@@ -98,7 +108,10 @@ export async function runResident(options: ResidentArguments): Promise<void> {
   listener.on('connection', (socket) => {
     const uid = peerOf(unix, socket);
     if (uid === undefined) socket.destroy();
-    else server.accept(socket, uid);
+    else {
+      server.accept(socket, uid);
+      statistics.changed();
+    }
   });
   const end = awaitEnd(process, log);
   process.on('SIGHUP', () => reload(options, server, serviceCache));
@@ -159,6 +172,11 @@ function log(priority: Priority, text: string): void {
   process.stderr.write(`${prefix}${cleanText(text).replaceAll('\n', ' ')}\n`);
 }
 
+/** Logs a problem that ends no login. */
+function warn(problem: string): void {
+  log(Priority.warning, problem);
+}
+
 /** Each login reports a configuration with errors; here it only means that there is no early connection. */
 async function connectEarly(config: ConfigText | undefined, serviceCache: ServiceCache): Promise<void> {
   if (config === undefined) return;
@@ -179,7 +197,7 @@ async function connectEarly(config: ConfigText | undefined, serviceCache: Servic
 /** Where Duo's addresses are kept between processes. Without it they are looked up again. */
 function openStore(directory: string | undefined): AddressStore | undefined {
   if (directory === undefined) return undefined;
-  return openAddressFile(join(directory, 'addresses'), (problem) => log(Priority.warning, problem));
+  return openAddressFile(join(directory, 'addresses'), warn);
 }
 
 function loadAddon(): Unix {

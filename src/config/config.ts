@@ -42,6 +42,8 @@ export interface Config {
   /** Which part of the GECOS field is the Duo user name, from 1; undefined: with sendGecos, the whole field. */
   readonly gecosUsernamePos: number | undefined;
   readonly motd: boolean;
+  /** `json`: each login also logs its record, see login/record.ts. */
+  readonly audit: 'none' | 'json';
 }
 
 /** The result when Duo is unreachable: `safe` lets the user in, `secure` does not. */

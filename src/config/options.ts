@@ -48,6 +48,7 @@ export function defaults(): Settings {
     gecosDelim: ',',
     gecosUsernamePos: undefined,
     motd: false,
+    audit: 'none',
   };
 }
 
@@ -102,6 +103,7 @@ export const options: ReadonlyMap<string, Option> = new Map<string, Option>([
     set((value, { holdBack }) => ({ holdBack: [...holdBack, ...value.split(/[\s,]+/).filter(Boolean)] })),
   ],
   ['motd', flag('motd')],
+  ['audit', set(readAudit)],
   [
     'gecos_parsed',
     deprecated(
@@ -144,6 +146,12 @@ function readMinTls(value: string): Partial<Settings> {
     default:
       throw new InvalidValue(`Invalid min_tls: '${value}' (must be 1.2 or 1.3)`);
   }
+}
+
+function readAudit(value: string): Partial<Settings> {
+  if (value !== 'json' && value !== 'none')
+    throw new InvalidValue(`Invalid audit: '${value}' (must be json or none)`);
+  return { audit: value };
 }
 
 function readFailmode(value: string, settings: Settings): Partial<Settings> {

@@ -4,6 +4,7 @@
  */
 import type { DuoApi, Preauth } from './api.ts';
 import { DuoError, DuoParameterError, DuoTryError } from './errors.ts';
+import { type LoginStage, Progress } from './progress.ts';
 
 /** DUO_FLAG_AUTO and DUO_FLAG_SYNC of duo(3). */
 export interface LoginFlags {
@@ -33,14 +34,6 @@ export interface LoginRequest {
   readonly flags: LoginFlags;
   /** A factor or passcode given in advance (DUO_PASSCODE), used instead of a prompt. */
   readonly factor?: string;
-}
-
-/** The steps of a login. */
-export type LoginStage = 'ping' | 'preauth' | 'prompt' | 'auth' | 'auth_status';
-
-/** The progress of an attempt, updated by duoLogin. */
-export interface Progress {
-  stage: LoginStage;
 }
 
 /** The end of one attempt. Denials are data; only an aborted signal is thrown. */
@@ -73,10 +66,10 @@ export async function duoLogin(
   request: LoginRequest,
   conversation: LoginConversation,
   signal: AbortSignal,
-  progress: Progress = { stage: 'ping' },
+  progress = new Progress(),
 ): Promise<LoginResult> {
   const at = <T>(next: LoginStage, call: Promise<T>): Promise<T> => {
-    progress.stage = next;
+    progress.enter(next);
     return call;
   };
   if (request.username === '') {
@@ -88,9 +81,11 @@ export async function duoLogin(
     const preauth = await at('preauth', api.preauth(preauthRequest(request), signal));
     if (preauth.result !== 'auth') return await settled(preauth, request.flags, conversation, signal);
 
-    progress.stage = 'prompt';
+    progress.enter('prompt');
     const choice = await chooseFactor(preauth, request, conversation, signal);
     if ('kind' in choice) return choice;
+    progress.factor = kindOf(choice.factor);
+    progress.device = deviceOf(preauth, choice.factor);
 
     const call = { ...authRequest(request), factor: choice.factor };
     const verified = isVerifiedPush(preauth, choice.factor);
@@ -106,7 +101,8 @@ export async function duoLogin(
       const text = `Enter the code ${code} in Duo Mobile to approve this login.`;
       if (!(await present(text, CONTINUE, request.flags, conversation, signal))) return UNANSWERED;
     }
-    progress.stage = 'auth_status';
+    progress.txid = txid;
+    progress.enter('auth_status');
     const flags = { ...request.flags, codeFollows: verified && code === undefined };
     return await poll(api, txid, flags, conversation, signal);
   } catch (error) {
@@ -221,6 +217,21 @@ async function ask(
 
 function fromMenu({ factors }: Asked, answer: string): string {
   return factors.find(({ key }) => key === answer)?.value ?? answer;
+}
+
+/** The kind of a factor without its number, for the log. Every other answer can be a passcode. */
+function kindOf(factor: string): string {
+  return /^(push|phone|sms|verified_push)\d*$/.exec(factor)?.[1] ?? 'passcode';
+}
+
+/** The menu's words for a factor. */
+function deviceOf({ factors, promptText }: Asked, factor: string): string | undefined {
+  const key = factors.find(({ value }) => value === factor)?.key;
+  if (key === undefined) return undefined;
+  return promptText
+    .split('\n')
+    .map((line) => /^\s*(\w+)\.\s+(.*\S)/.exec(line))
+    .find((match) => match?.[1] === key)?.[2];
 }
 
 function announcement(factor: string): string {

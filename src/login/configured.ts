@@ -4,6 +4,7 @@ import { type Config, type ConfigSource, type Notice, parseConfig } from '../con
 import type { DuoApi } from '../duo/api.ts';
 import { codeOfResult } from '../duo/codes.ts';
 import { DuoError } from '../duo/errors.ts';
+import type { Progress } from '../duo/progress.ts';
 import { isLocalCaller, NOT_FOR_LOCAL_CALLERS } from '../policy/caller.ts';
 import { isMute } from '../policy/flags.ts';
 import { ALL_NEGATED, allNegated, needsFactor } from '../policy/groups.ts';
@@ -12,7 +13,9 @@ import { originOf, REPLACED_BY_LOCAL_ADDRESS } from '../policy/origin.ts';
 import { failmodeRuling, failureRuling, lateSentence, type Ruling } from '../policy/outcome.ts';
 import { sentence } from '../policy/sentence.ts';
 import {
+  CancelledError,
   Channel,
+  DeadlineError,
   DuoCode,
   type Facts,
   type Login,
@@ -21,6 +24,7 @@ import {
   Priority,
   type Verdict,
 } from './messages.ts';
+import { auditLine, journalFields, type LoginRecord, type Result } from './record.ts';
 import { type Attempt, type LoginEnd, type LoginPlan, runLogin } from './run-login.ts';
 
 /** What a login needs from outside. */
@@ -38,6 +42,8 @@ export interface LoginTools {
   ) => Promise<DuoApi>;
   /** This machine's own address. */
   readonly localAddress: () => Promise<string | undefined>;
+  /** Receives the record of each login at its end. */
+  readonly recorded?: (record: LoginRecord) => void;
   /** `private`: the engine was started by the PAM application of this login, which controls it. */
   readonly engine: 'private' | 'resident';
 }
@@ -97,6 +103,10 @@ class ConfiguredLogin {
   /** For the log. */
   #names: Names;
   #from: string | undefined;
+  /** For the record of this login. */
+  #result: Result = 'error';
+  #config: Config | undefined;
+  #progress: Progress | undefined;
 
   constructor(facts: Facts, context: LoginContext, profile: ProgramProfile, tools: LoginTools) {
     this.#facts = facts;
@@ -108,6 +118,46 @@ class ConfiguredLogin {
   }
 
   async run(): Promise<Verdict> {
+    try {
+      const verdict = await this.#run();
+      this.#end(verdict.error);
+      return verdict;
+    } catch (error) {
+      this.#result =
+        error instanceof CancelledError ? 'cancelled' : error instanceof DeadlineError ? 'late' : 'error';
+      this.#end(error instanceof Error ? error.message : '');
+      throw error;
+    }
+  }
+
+  #end(reason: string): void {
+    const record = this.#record(reason);
+    this.#tools.recorded?.(record);
+    if (this.#config?.audit === 'json') this.#context.log(Priority.info, auditLine(record));
+  }
+
+  #record(reason: string): LoginRecord {
+    const { program, service, rhost, tty } = this.#facts;
+    const { factor, device, txid, milliseconds } = this.#progress ?? {};
+    return {
+      result: this.#result,
+      reason,
+      user: this.#names.os,
+      duoUser: this.#names.duo,
+      program,
+      service,
+      rhost,
+      tty,
+      factor,
+      device,
+      txid,
+      failmode: this.#config?.failmode,
+      engine: this.#tools.engine,
+      milliseconds,
+    };
+  }
+
+  async #run(): Promise<Verdict> {
     const { config } = this.#facts;
     const unreadable = unreadableAccount(this.#facts);
     if (unreadable !== undefined) return this.#denied(DuoCode.libError, unreadable);
@@ -125,15 +175,16 @@ class ConfiguredLogin {
   }
 
   #denied(code: DuoCode, error: string): Verdict {
-    this.#log(Priority.error, 'Error in Duo login', error);
+    this.#log('error', Priority.error, 'Error in Duo login', error);
     return { outcome: Outcome.serviceError, code, error };
   }
 
   async #withConfig(config: Config): Promise<Verdict> {
+    this.#config = config;
     const identity = whoAuthenticates(this.#facts, config);
     if (identity.kind === 'unknown') {
       const error = `there is no passwd entry for ${identity.name}`;
-      this.#log(Priority.error, 'Error in Duo login', error);
+      this.#log('error', Priority.error, 'Error in Duo login', error);
       return { outcome: Outcome.userUnknown, code: DuoCode.clientError, error };
     }
     const { account } = identity;
@@ -150,10 +201,9 @@ class ConfiguredLogin {
         return { outcome: Outcome.serviceError, code: DuoCode.libError, error };
       }
       if (!needsFactor(groups.names, config.groups)) {
-        this.#context.log(
-          Priority.info,
-          sentence(`User ${account.name} bypassed Duo 2FA due to user's UNIX group`),
-        );
+        this.#result = 'exempt';
+        const text = sentence(`User ${account.name} bypassed Duo 2FA due to user's UNIX group`);
+        this.#endLine(Priority.info, text, '');
         return { outcome: Outcome.pass, code: DuoCode.ok, error: '' };
       }
     } else {
@@ -189,7 +239,7 @@ class ConfiguredLogin {
     const localAddress = await this.#tools.localAddress();
     const { ipaddr, replaced } = originOf(this.#facts, config, localAddress);
     if (config.fallbackLocalIp) this.#from = ipaddr;
-    if (replaced) this.#log(Priority.warning, REPLACED_BY_LOCAL_ADDRESS);
+    if (replaced) this.#context.log(Priority.warning, this.#line(REPLACED_BY_LOCAL_ADDRESS));
     const mute = isMute(this.#facts);
     return {
       username: this.#names.duo,
@@ -202,15 +252,19 @@ class ConfiguredLogin {
       shows: !mute,
       attempts: mute ? 1 : config.prompts,
       attempt: (number) => this.#profile.attempt(this.#facts, config, number),
-      failed: (message) => this.#log(Priority.warning, 'Failed Duo login', message, this.#profile.failedName),
+      failed: (message, progress) => {
+        this.#progress = progress;
+        this.#log('failed', Priority.warning, 'Failed Duo login', message, this.#profile.failedName);
+      },
     };
   }
 
   #judge(end: LoginEnd, config: Config): Verdict {
+    this.#progress = end.progress;
     switch (end.kind) {
       // A user who does not answer in time is not evidence that Duo is unreachable.
       case 'late':
-        return this.#rule(DENIAL, lateSentence(end.stage));
+        return this.#rule(DENIAL, lateSentence(end.stage), 'late');
       case 'error':
         return this.#rule(failureRuling(end.error.code, end.asked, config.failmode), end.error.message);
       case 'failed':
@@ -218,7 +272,7 @@ class ConfiguredLogin {
       default: {
         const { outcome, priority, message, reason } = ENDS[end.kind];
         const error = reason ? end.message : undefined;
-        this.#log(priority, message, error);
+        this.#log(end.kind === 'allowed' ? 'approved' : end.kind, priority, message, error);
         return {
           outcome,
           code: codeOfResult(end),
@@ -228,19 +282,30 @@ class ConfiguredLogin {
     }
   }
 
-  #rule(ruling: Ruling, error: string): Verdict {
+  #rule(ruling: Ruling, error: string, result: Result = ruling.result): Verdict {
     if (ruling.outcome === Outcome.pass && this.#tools.engine === 'private' && isLocalCaller(this.#facts)) {
       return this.#rule(DENIAL, `${error}; ${NOT_FOR_LOCAL_CALLERS}`);
     }
-    this.#log(ruling.priority, ruling.message, error);
+    this.#log(result, ruling.priority, ruling.message, error);
     return { outcome: ruling.outcome, code: ruling.code, error };
   }
 
-  #log(priority: Priority, message: string, error?: string, first: keyof Names = 'duo'): void {
+  /** Logs how the login, or an attempt, ended. */
+  #log(result: Result, priority: Priority, message: string, error = '', first: keyof Names = 'duo'): void {
+    this.#result = result;
+    this.#endLine(priority, this.#line(message, error, first), error);
+  }
+
+  /** A line with the record so far. */
+  #endLine(priority: Priority, text: string, reason: string): void {
+    this.#context.log(priority, text, Channel.log, journalFields(this.#record(reason)));
+  }
+
+  #line(message: string, error = '', first: keyof Names = 'duo'): string {
     const { os, duo } = this.#names;
     const [user, other] = first === 'duo' ? [duo, `account '${os}'`] : [os, `Duo user '${duo}'`];
     const line = sentence(message, { user, host: this.#from, error });
-    this.#context.log(priority, os === duo ? line : sentence(`${line} (${other})`));
+    return os === duo ? line : sentence(`${line} (${other})`);
   }
 
   #notices(notices: readonly Notice[]): void {

@@ -135,8 +135,11 @@ export class DeadlineError extends Error {
   override readonly name = 'DeadlineError';
 }
 
-/** Writes one log line. */
-export type Log = (priority: Priority, text: string, channel?: Channel) => void;
+/**
+ * Writes one log line.
+ * @param fields for journald: lines `NAME=VALUE`, each with its newline
+ */
+export type Log = (priority: Priority, text: string, channel?: Channel, fields?: string) => void;
 
 /** What a login can use: groups, conversation, log, cancellation. */
 export interface LoginContext {

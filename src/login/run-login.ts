@@ -3,14 +3,8 @@
  * login_duo, duo(3) in C and the TypeScript library differ only by their plans.
  */
 import type { DuoApi } from '../duo/api.ts';
-import {
-  duoLogin,
-  type LoginConversation,
-  type LoginRequest,
-  type LoginResult,
-  type LoginStage,
-  type Progress,
-} from '../duo/login.ts';
+import { duoLogin, type LoginConversation, type LoginRequest, type LoginResult } from '../duo/login.ts';
+import { type LoginStage, Progress } from '../duo/progress.ts';
 import { pushinfoOf } from '../policy/origin.ts';
 import { DeadlineError } from './messages.ts';
 
@@ -32,7 +26,7 @@ export interface LoginPlan extends Pick<LoginRequest, 'username' | 'failmode' | 
   /** The number of attempts that the user has. */
   readonly attempts: number;
   /** Called for each failed attempt, including the last one. */
-  readonly failed?: (message: string) => void;
+  readonly failed?: (message: string, progress: Progress) => void;
   /** False: nothing is shown and nobody can be asked. */
   readonly shows: boolean;
 }
@@ -41,6 +35,8 @@ export interface LoginPlan extends Pick<LoginRequest, 'username' | 'failmode' | 
 export type LoginEnd = (LoginResult | { readonly kind: 'late'; readonly stage: LoginStage }) & {
   /** The user was asked, or was shown something. */
   readonly asked: boolean;
+  /** The last attempt. */
+  readonly progress: Progress;
 };
 
 /**
@@ -67,7 +63,7 @@ export async function runLogin(
   };
   const request = requestOf(plan);
   for (let number = 0; ; number += 1) {
-    const progress: Progress = { stage: 'ping' };
+    const progress = new Progress();
     try {
       const result = await duoLogin(
         duo,
@@ -76,12 +72,12 @@ export async function runLogin(
         signal,
         progress,
       );
-      if (result.kind === 'failed') plan.failed?.(result.message);
+      if (result.kind === 'failed') plan.failed?.(result.message, progress);
       if (result.kind === 'failed' && number + 1 < plan.attempts) asked = true;
-      else return { ...result, asked: asked || (result.kind === 'error' && result.asked) };
+      else return { ...result, asked: asked || (result.kind === 'error' && result.asked), progress };
     } catch (error) {
       if (!(error instanceof DeadlineError)) throw error;
-      return { kind: 'late', stage: progress.stage, asked };
+      return { kind: 'late', stage: progress.stage, asked, progress };
     }
   }
 }

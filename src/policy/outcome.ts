@@ -3,11 +3,12 @@
 import type { Failmode } from '../config/config.ts';
 import { codeOfError, type DuoCode } from '../duo/codes.ts';
 import type { DuoErrorCode } from '../duo/errors.ts';
-import type { LoginStage } from '../duo/login.ts';
+import type { LoginStage } from '../duo/progress.ts';
 import { Outcome, Priority } from '../login/messages.ts';
 
 /** The outcome, and the words for the log. */
 export interface Ruling {
+  readonly result: 'failsafe' | 'failsecure' | 'denied' | 'error';
   readonly outcome: Outcome;
   readonly code: DuoCode;
   readonly priority: Priority;
@@ -34,9 +35,16 @@ const BEFORE_ASKING: Readonly<Record<DuoErrorCode, Absence>> = {
 export function failmodeRuling(failmode: Failmode, code: DuoCode): Ruling {
   switch (failmode) {
     case 'safe':
-      return { outcome: Outcome.pass, code, priority: Priority.warning, message: 'Failsafe Duo login' };
+      return {
+        result: 'failsafe',
+        outcome: Outcome.pass,
+        code,
+        priority: Priority.warning,
+        message: 'Failsafe Duo login',
+      };
     case 'secure':
       return {
+        result: 'failsecure',
         outcome: Outcome.serviceError,
         code,
         priority: Priority.warning,
@@ -54,10 +62,16 @@ export function failureRuling(kind: DuoErrorCode, asked: boolean, failmode: Fail
   const code = codeOfError(kind);
   if (before === 'failmode' && !asked) return failmodeRuling(failmode, code);
   if (kind === 'ERR_DUO_REQUEST') {
-    return { outcome: Outcome.denied, code, priority: Priority.warning, message: 'Aborted Duo login' };
+    return {
+      result: 'denied',
+      outcome: Outcome.denied,
+      code,
+      priority: Priority.warning,
+      message: 'Aborted Duo login',
+    };
   }
   const message = kind === 'ERR_DUO_HANDLE' ? "Couldn't open Duo API handle" : 'Error in Duo login';
-  return { outcome: Outcome.serviceError, code, priority: Priority.error, message };
+  return { result: 'error', outcome: Outcome.serviceError, code, priority: Priority.error, message };
 }
 
 /** The reason for a login that ran out of time, which never lets anybody in. */

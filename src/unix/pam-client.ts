@@ -1,4 +1,4 @@
-/** Types of native/addon/pam_client.cc: a login through libpam, for the demonstration, tests and the benchmark. */
+/** Types of native/addon/pam_client.cc: a login through libpam, for `duo-ts check --login`, tests and the benchmark. */
 import { createRequire } from 'node:module';
 
 /** A message of PAM's conversation. */

@@ -51,6 +51,7 @@ test('defaults', (t) => {
     gecosDelim: ',',
     gecosUsernamePos: undefined,
     motd: false,
+    audit: 'none',
   });
 });
 

@@ -42,8 +42,9 @@ static void host_status(void *context, const char *text) {
     (void)context, (void)text;
 }
 
-static void host_log(void *context, int priority, enum bridge_channel channel, const char *text) {
-    (void)context, (void)priority, (void)channel;
+static void host_log(void *context, int priority, enum bridge_channel channel, const char *text,
+                     const char *fields) {
+    (void)context, (void)priority, (void)channel, (void)fields;
     if (strstr(text, "no system user duo-private") != NULL)
         return;
     logs++;

@@ -38,8 +38,9 @@ static void host_status(void *context, const char *text) {
     (void)context, (void)text;
 }
 
-static void host_log(void *context, int priority, enum bridge_channel channel, const char *text) {
-    (void)context, (void)priority, (void)channel;
+static void host_log(void *context, int priority, enum bridge_channel channel, const char *text,
+                     const char *fields) {
+    (void)context, (void)priority, (void)channel, (void)fields;
     if (strstr(text, "no system user duo-private") == NULL)
         snprintf(last_log, sizeof last_log, "%s", text);
 }

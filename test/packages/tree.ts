@@ -180,6 +180,18 @@ export class Tree {
     }
   }
 
+  /** Starts the installed resident engine and waits until it listens. */
+  async startResident(): Promise<ChildProcess> {
+    const engine = spawn('chroot', [this.root, '/usr/libexec/duo-ts/duo-ts', 'engine', '--resident'], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    while (!this.has('/run/duo-ts/engine.sock')) {
+      if (engine.exitCode !== null) throw new Error(`the engine ended with ${engine.exitCode}`);
+      await new Promise((next) => setTimeout(next, 50));
+    }
+    return engine;
+  }
+
   /** Runs a program in the tree without a terminal. */
   attempt(program: string, ...args: string[]) {
     const { status, stdout, stderr } = spawnSync('chroot', [this.root, program, ...args], {
