@@ -11,6 +11,8 @@ import { readText } from './replace-file.ts';
 const ENGINE = '/usr/libexec/duo-ts/duo-ts';
 const CONFIGS = ['/etc/duo/pam_duo.conf', '/etc/duo/login_duo.conf'];
 const LINES = 200;
+/** Log lines about logins with Duo. */
+const OURS = /pam_duo|login_duo|duo-ts/;
 /** The keys of sshd's configuration that matter; others can name users and hosts. */
 const SSHD = new Set([
   'usepam',
@@ -51,13 +53,15 @@ function log(): string {
     '--output=short-iso',
     '--facility=10',
   );
-  const text =
-    journal?.status === 0
-      ? journal.stdout
-      : (readText('/var/log/auth.log') ?? readText('/var/log/secure') ?? '');
+  const sources = [
+    journal?.status === 0 ? journal.stdout : undefined,
+    readText('/var/log/auth.log'),
+    readText('/var/log/secure'),
+  ];
+  const text = sources.find((source) => source !== undefined && OURS.test(source)) ?? '';
   return text
     .split('\n')
-    .filter((line) => /pam_duo|login_duo|duo-ts/.test(line))
+    .filter((line) => OURS.test(line))
     .slice(-LINES)
     .join('\n');
 }

@@ -112,7 +112,7 @@ test('support: what a ticket needs, and no secret', async (t) => {
     `Jan  1 00:00:00 host sshd: pam_duo_ts(sshd:auth): somebody wrote ${skey}\n`,
   );
   addConfig('http_proxy = http://user:hunter2@127.0.0.1:1');
-  t.teardown(async () => t.is((await tool(['conf', 'set', 'http_proxy', '-'])).code, 0));
+  t.teardown(() => tool(['conf', 'set', 'http_proxy', '-']));
   const { code, stdout } = await tool(['support', '--output', '-']);
   t.is(code, 0);
   for (const section of ['release', 'system', 'programs', 'check', 'configuration', 'stacks', 'sshd', 'log'])
