@@ -1,7 +1,7 @@
-// Unit tests, or one of the suites that need a machine of their own: AVA_SUITE=hosts runs in test/hosts/enter.sh, and
-// AVA_SUITE=packages in test/packages/enter.sh.
+// Unit tests, or one of the suites that need a machine of their own: AVA_SUITE=hosts runs in test/hosts/enter.sh,
+// AVA_SUITE=packages in test/packages/enter.sh, and AVA_SUITE=browser needs Chromium.
 const suite = process.env.AVA_SUITE;
-const suites = ['hosts', 'packages'];
+const suites = ['hosts', 'packages', 'browser'];
 
 export default {
   extensions: { ts: 'module' },

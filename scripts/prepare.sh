@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs what is missing and builds: `scripts/prepare.sh demo|test|bench|packages`. Says what it does; does nothing twice.
+# Installs what is missing and builds: `scripts/prepare.sh demo|test|bench|packages|browser`. Says what it does; does nothing twice.
 set -eu
 cd "$(dirname "$0")/.."
-purpose=${1:?demo, test, bench or packages}
+purpose=${1:?demo, test, bench, packages or browser}
 
 # Each package with a file that exists when it is installed.
 packages="
@@ -42,6 +42,12 @@ mandoc:/usr/bin/mandoc
 pkg-config:/usr/bin/pkg-config
 binutils:/usr/bin/objdump
 systemd:/usr/bin/systemd-analyze
+"
+fi
+# The browser that opens the simulated phone's page.
+if [ "$purpose" = browser ]; then
+  packages="$packages
+chromium:/usr/bin/chromium
 "
 fi
 # What builds packages for this architecture and the other one, and what tests them.
