@@ -20,6 +20,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { RELEASE } from '../src/lib/release.ts';
 import { buildEngine, run } from './build.ts';
+import { completions } from './completions.ts';
 import { makeRepository } from './repository.ts';
 import { billOfMaterials, licences } from './sbom.ts';
 import { type Built, enginePath, type Layout, type SystemFile, systemFiles } from './system-files.ts';
@@ -121,9 +122,10 @@ function buildNative({ triplet, node }: Architecture, directory: string, engine:
 }
 
 /** Files that only packages have. */
-function packagedFiles(bom: string, licenceTexts: string): SystemFile[] {
+function packagedFiles(bom: string, licenceTexts: string, zshDirectory: string): SystemFile[] {
   const part = 'pam';
   const mode = 0o644;
+  const shells = completions();
   const config = (name: string, to: string): SystemFile => ({
     part,
     mode,
@@ -141,12 +143,9 @@ function packagedFiles(bom: string, licenceTexts: string): SystemFile[] {
       mode: 0o755,
     },
     { ...config('login_duo.conf', '/usr/share/login-duo-ts/login_duo.conf'), part: 'login' },
-    {
-      part,
-      mode,
-      from: 'packaging/completions/duo-ts',
-      to: '/usr/share/bash-completion/completions/duo-ts',
-    },
+    { part, mode, text: shells.bash, to: '/usr/share/bash-completion/completions/duo-ts' },
+    { part, mode, text: shells.zsh, to: join(zshDirectory, '_duo-ts') },
+    { part, mode, text: shells.fish, to: '/usr/share/fish/vendor_completions.d/duo-ts.fish' },
     { part, mode, text: bom, to: '/usr/share/doc/pam-duo-ts/sbom.cdx.json' },
     { part, mode, text: licenceTexts, to: '/usr/share/doc/pam-duo-ts/third-party-licences' },
   ];
@@ -254,16 +253,24 @@ async function buildPackages(architecture: Architecture, output: string): Promis
     addon: join(directory, 'native/Release/unix.node'),
   };
   const { version }: { version: string } = JSON.parse(readFileSync(join(node, 'package.json'), 'utf8'));
-  const more = packagedFiles(billOfMaterials(packages, version, time), licences(packages, node));
+  const bom = billOfMaterials(packages, version, time);
+  const more = (zshDirectory: string) => packagedFiles(bom, licences(packages, node), zshDirectory);
   const profile: SystemFile = {
     part: 'pam',
     mode: 0o644,
     from: 'packaging/config/pam-config',
     to: '/usr/share/pam-configs/duo-ts',
   };
-  stage(join(directory, 'pam-duo-ts/staged'), [...systemFiles(layout, built), ...more, profile]);
+  stage(join(directory, 'pam-duo-ts/staged'), [
+    ...systemFiles(layout, built),
+    ...more('/usr/share/zsh/vendor-completions'),
+    profile,
+  ]);
   const rpm: Layout = { ...layout, libdir: '/usr/lib64', securitydir: '/usr/lib64/security' };
-  stage(join(directory, 'rpm/staged'), [...systemFiles(rpm, built), ...more]);
+  stage(join(directory, 'rpm/staged'), [
+    ...systemFiles(rpm, built),
+    ...more('/usr/share/zsh/site-functions'),
+  ]);
   say('packaging');
   mkdirSync(output, { recursive: true });
   const made = [...buildDebian(architecture, directory, time), ...buildRpm(architecture, directory, time)];

@@ -65,6 +65,8 @@ apt-utils:/usr/bin/apt-ftparchive
 gnupg:/usr/bin/gpg
 mmdebstrap:/usr/bin/mmdebstrap
 arch-test:/usr/bin/arch-test
+zsh:/usr/bin/zsh
+fish:/usr/bin/fish
 openssh-client:/usr/bin/ssh
 bsdutils:/usr/bin/script
 qemu-user-static:/usr/bin/qemu-aarch64-static

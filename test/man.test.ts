@@ -1,6 +1,7 @@
 /** The manual pages have the options, arguments and return codes of the code. */
 import { readFileSync } from 'node:fs';
 import test from 'ava';
+import { duoTs } from '../src/cli/commands.ts';
 import { engineCommand } from '../src/cli/engine-command.ts';
 import { simulateCommand } from '../src/cli/simulate.ts';
 import { options } from '../src/config/options.ts';
@@ -70,5 +71,16 @@ for (const command of [engineCommand(), simulateCommand()]) {
       const entry = described.split(`.It Fl ${name.slice(1)}`)[1]?.split('\n.It Fl ')[0] ?? '';
       t.true(entry.includes(`Default:\n.Li ${defaultValue} .`), `${name}: ${defaultValue}`);
     }
+  });
+}
+
+for (const command of duoTs().commands) {
+  test(`duo-ts(1) describes ${command.name()}, its commands and options`, (t) => {
+    const described = part(read('man/duo-ts.1'), 'Ss', command.name());
+    const all = [command, ...command.commands];
+    const options = all.flatMap((each) => each.options.filter(({ hidden }) => !hidden));
+    for (const { long } of options) t.regex(described, new RegExp(`\\bFl ${long?.slice(1)}\\b`), long);
+    for (const { name } of command.commands.map((each) => ({ name: each.name() })))
+      t.regex(described, new RegExp(`^\\.(?:Cm|It Cm) .*\\b${name}\\b`, 'm'), name);
   });
 }

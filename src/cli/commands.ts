@@ -11,8 +11,8 @@ import { simulateCommand } from './simulate.ts';
 import { statusCommand } from './status.ts';
 import { supportCommand } from './support.ts';
 
-export async function runCommands(argv: readonly string[]): Promise<void> {
-  const program = new Command('duo-ts')
+export function duoTs(): Command {
+  return new Command('duo-ts')
     .description('Tools around pam_duo_ts, the Duo second factor for PAM.')
     .version(RELEASE)
     .addHelpText('after', '\nThe PAM module starts `duo-ts engine` for each login; nothing else has to.')
@@ -25,5 +25,8 @@ export async function runCommands(argv: readonly string[]): Promise<void> {
     .addCommand(pamCommand())
     .addCommand(migrateCommand())
     .addCommand(simulateCommand());
-  await program.parseAsync([...argv]);
+}
+
+export async function runCommands(argv: readonly string[]): Promise<void> {
+  await duoTs().parseAsync([...argv]);
 }

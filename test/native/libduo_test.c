@@ -407,15 +407,23 @@ static void write_to_nobody(void) {
 
 /* ---- concurrent logins ---- */
 
+/* Says what went wrong, if it did. */
+static int is_expected(duo_t *d, duo_code_t code, duo_code_t wanted) {
+    if (code != wanted)
+        fprintf(stderr, "code %d instead of %d: %s\n", code, wanted, duo_geterr(d));
+    return code == wanted;
+}
+
 static void *many_logins(void *argument) {
     struct talk talk = {.answer = "open sesame", .thread = pthread_self()};
     intptr_t good = 0;
     duo_t *d = open_handle();
     (void)argument;
     duo_set_conv_funcs(d, talk_prompt, talk_status, &talk);
-    for (int i = 0; i < 4; i++) {
-        good += login(d, "talk", 0) == DUO_OK;
-        good += login(d, "code-7-4", 0) == DUO_CONN_ERROR && strcmp(duo_geterr(d), "because") == 0;
+    for (int i = 0; i < 2; i++) {
+        good += is_expected(d, login(d, "talk", 0), DUO_OK);
+        good +=
+            is_expected(d, login(d, "code-7-4", 0), DUO_CONN_ERROR) && strcmp(duo_geterr(d), "because") == 0;
     }
     duo_close(d);
     return (void *)(talk.elsewhere ? 0 : good);
@@ -431,7 +439,7 @@ static void test_threads(void) {
     for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
         void *good = NULL;
         pthread_join(threads[i], &good);
-        CHECK((intptr_t)good == 8, "thread %zu: %zd of 8", i, (ssize_t)(intptr_t)good);
+        CHECK((intptr_t)good == 4, "thread %zu: %zd of 4", i, (ssize_t)(intptr_t)good);
     }
 }
 
