@@ -54,8 +54,14 @@ export function checkSshd(asksDuo: boolean, who: { user: string; addr: string })
         'Set LoginGraceTime 120 in sshd_config.',
       );
   }
-  if (findings.list.length === 0)
-    findings.ok('sshd', `sshd's configuration has no way around Duo for ${who.user}`);
+  const problems = findings.list.length;
+  const version = /OpenSSH_(\d+\.\d+)/.exec(runProgram('ssh', '-V')?.stderr ?? '')?.[1];
+  if (version !== undefined) {
+    const late =
+      Number(version) < 10.3 ? ' shows messages only after the login, so codes are part of a prompt' : '';
+    findings.ok('openssh', `OpenSSH ${version}${late}`);
+  }
+  if (problems === 0) findings.ok('sshd', `sshd's configuration has no way around Duo for ${who.user}`);
   return { findings, loginDuo };
 }
 

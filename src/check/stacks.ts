@@ -1,5 +1,6 @@
 /** The PAM stacks: who asks Duo, whether Duo can be got around, and whether somebody is locked out. */
 import { existsSync, globSync } from 'node:fs';
+import { RELEASE } from '../lib/release.ts';
 import type { Step } from '../pam/evaluate.ts';
 import { guardOf } from '../pam/guard.ts';
 import { type Line, readStack, type Stack } from '../pam/stack.ts';
@@ -150,6 +151,12 @@ function checkLines(calls: readonly Line[], findings: Findings): void {
       );
     for (const path of paths) {
       const status = existsSync(path) ? statusOf(path) : undefined;
+      if (status !== undefined && !readText(path)?.includes(`\0${RELEASE}\0`))
+        findings.warn(
+          'module-version',
+          `${path} is not of this program's release ${RELEASE}`,
+          'Install module and engine from one package.',
+        );
       if (status !== undefined && (status.uid !== 0 || (status.mode & 0o022) !== 0))
         findings.error(
           'module-writable',

@@ -8,6 +8,7 @@ const USERS_SOCKET = '/run/duo-ts/users.sock';
 export function engineCommand(): Command {
   return new Command('engine')
     .description('Serve logins. The PAM module starts a private engine by itself; this is the resident one.')
+    .addHelpText('after', '\nExample: duo-ts engine --resident --settings /etc/duo/resident.conf')
     .requiredOption('--resident', 'serve every login of this host, until SIGTERM')
     .option(
       '--socket <path>',

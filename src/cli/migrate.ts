@@ -250,6 +250,7 @@ export function migrateCommand(): Command {
   const action = (name: string, description: string) => new Command(name).description(description);
   return new Command('migrate')
     .description("Replace Duo's own pam_duo and login_duo in stacks and in sshd's configuration.")
+    .addHelpText('after', '\nExample: duo-ts migrate apply --within 5m')
     .addCommand(
       action('show', 'Show every change, and change nothing.').action(
         refusing('migrate', () => show(plan())),

@@ -163,6 +163,7 @@ export function pamCommand(): Command {
   const service = () => new Argument('<service>', 'the login service').choices(NAMES);
   return new Command('pam')
     .description('Ask Duo behind the password, in the PAM stacks of single services.')
+    .addHelpText('after', '\nExample: duo-ts pam enable --dry-run sudo')
     .addCommand(
       new Command('enable')
         .description(

@@ -22,6 +22,7 @@ export function simulateCommand(): Command {
     .description(
       'Run a simulated Duo: the Auth API v2 (signature versions 2, 4 and 5) and the REST API v1 over TLS, and a phone page to approve logins and activate enrolments on.',
     )
+    .addHelpText('after', '\nExample: duo-ts simulate --users users.json')
     .option('--address <address>', 'where to listen', '127.0.0.1')
     .option('--port <port>', 'port of the API', portOf, 8443)
     .option('--phone-port <port>', 'port of the phone page', portOf, 8080)

@@ -19,6 +19,7 @@ import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import type { Finding } from '../../src/check/finding.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { RELEASE } from '../../src/lib/release.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import {
   addConfig,
@@ -265,6 +266,18 @@ mistake(
   'module-writable',
   () => chmodSync(MODULE, 0o666),
   () => chmodSync(MODULE, 0o644),
+);
+mistake(
+  'module-version',
+  () => {
+    copyFileSync(MODULE, `${MODULE}.saved`);
+    const content = readFileSync(MODULE, 'latin1').replaceAll(
+      `\0${RELEASE}\0`,
+      `\0${RELEASE.replace(/\d$/, 'x')}\0`,
+    );
+    writeFileSync(MODULE, content, 'latin1');
+  },
+  () => renameSync(`${MODULE}.saved`, MODULE),
 );
 mistake('unknown-argument', line('sudo', 'auth required pam_duo_ts.so config=/etc/duo/x.conf'));
 mistake('stack-writable', () => chmodSync('/etc/pam.d/sudo', 0o666));
