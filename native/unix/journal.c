@@ -9,16 +9,33 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#define SOCKET "/run/systemd/journal/socket"
+#ifndef JOURNAL_SOCKET
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+#endif
 
 static bool is_line(const char *text) {
     return strchr(text, '\n') == NULL;
 }
 
+/* Lines DUO_NAME=VALUE. The engine has fewer privileges than this program: it must not set the fields of
+ * others, such as MESSAGE or SYSLOG_IDENTIFIER. */
+static bool are_fields(const char *text) {
+    if (*text == '\0')
+        return false;
+    while (*text != '\0') {
+        const char *end = strchr(text, '\n');
+        size_t name = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
+        if (end == NULL || strncmp(text, "DUO_", 4) != 0 || text[name] != '=')
+            return false;
+        text = end + 1;
+    }
+    return true;
+}
+
 bool journal_send(int priority, const char *prefix, const char *message, const char *fields) {
     char head[512];
     size_t length = strlen(fields);
-    if (!is_line(prefix) || !is_line(message) || length == 0 || fields[length - 1] != '\n')
+    if (!is_line(prefix) || !is_line(message) || !are_fields(fields))
         return false;
     int written = snprintf(
         head, sizeof head, "PRIORITY=%d\nSYSLOG_FACILITY=%d\nSYSLOG_IDENTIFIER=%s\nSYSLOG_PID=%d\nMESSAGE=%s",
@@ -31,7 +48,7 @@ bool journal_send(int priority, const char *prefix, const char *message, const c
         {"\n", 1},
         {(char *)fields, length},
     };
-    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SOCKET};
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
     const struct msghdr datagram = {.msg_name = &address,
                                     .msg_namelen = sizeof address,
                                     .msg_iov = parts,

@@ -4,9 +4,9 @@
 
 #include <stdbool.h>
 
-/* Logs PREFIX and MESSAGE under this program's name, with facility authpriv. `fields` are lines `NAME=VALUE`,
- * each with its newline. False: journald does not listen, or a text has more lines than it should; nothing
- * was sent. */
+/* Logs PREFIX and MESSAGE under this program's name, with facility authpriv. `fields` are lines
+ * `DUO_NAME=VALUE`, each with its newline. False: journald does not listen, or a text is not what it should
+ * be; nothing was sent. */
 bool journal_send(int priority, const char *prefix, const char *message, const char *fields);
 
 #endif

@@ -82,13 +82,10 @@ async function checkPrivate(program: string, findings: Findings): Promise<void> 
   ]);
   child.kill('SIGKILL');
   if (typeof answer === 'string') {
-    const library = /error while loading shared libraries: (\S+):/.exec(words)?.[1];
     findings.error(
       'engine-start',
       `A private engine does not start: ${answer}`,
-      library === undefined
-        ? 'See docs/troubleshooting.md. Something may forbid executable memory (SELinux, a hardened service).'
-        : `Install the package that has ${library}.`,
+      'Something may forbid executable memory (SELinux, a hardened service): see docs/troubleshooting.md.',
     );
     return;
   }

@@ -5,7 +5,7 @@ import type { Step } from '../pam/evaluate.ts';
 import { guardOf } from '../pam/guard.ts';
 import { type Line, readStack, type Stack } from '../pam/stack.ts';
 import { Findings } from './finding.ts';
-import { readText, statusOf } from './machine.ts';
+import { readText, runProgram, statusOf } from './machine.ts';
 
 const MODULE = 'pam_duo_ts.so';
 const LIBRARIES = ['/{usr/,}lib/security', '/{usr/,}lib64/security', '/{usr/,}lib/*/security'];
@@ -151,6 +151,13 @@ function checkLines(calls: readonly Line[], findings: Findings): void {
       );
     for (const path of paths) {
       const status = existsSync(path) ? statusOf(path) : undefined;
+      const missing = [...(runProgram('ldd', path)?.stdout ?? '').matchAll(/^\s*(\S+) => not found$/gm)];
+      if (missing.length > 0)
+        findings.error(
+          'missing-library',
+          `${path} needs ${missing.map(([, name]) => name).join(', ')}, so every login is denied`,
+          'Install the package that has it.',
+        );
       if (status !== undefined && !readText(path)?.includes(`\0${RELEASE}\0`))
         findings.warn(
           'module-version',

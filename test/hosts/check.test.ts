@@ -267,18 +267,13 @@ mistake(
   () => chmodSync(MODULE, 0o666),
   () => chmodSync(MODULE, 0o644),
 );
-mistake(
-  'module-version',
-  () => {
-    copyFileSync(MODULE, `${MODULE}.saved`);
-    const content = readFileSync(MODULE, 'latin1').replaceAll(
-      `\0${RELEASE}\0`,
-      `\0${RELEASE.replace(/\d$/, 'x')}\0`,
-    );
-    writeFileSync(MODULE, content, 'latin1');
-  },
-  () => renameSync(`${MODULE}.saved`, MODULE),
-);
+const patched = (what: string, by: string) => () => {
+  copyFileSync(MODULE, `${MODULE}.saved`);
+  writeFileSync(MODULE, readFileSync(MODULE, 'latin1').replaceAll(what, by), 'latin1');
+};
+const unpatch = () => renameSync(`${MODULE}.saved`, MODULE);
+mistake('module-version', patched(`\0${RELEASE}\0`, `\0${RELEASE.replace(/\d$/, 'x')}\0`), unpatch);
+mistake('missing-library', patched('libpam.so.0', 'libpax.so.0'), unpatch);
 mistake('unknown-argument', line('sudo', 'auth required pam_duo_ts.so config=/etc/duo/x.conf'));
 mistake('stack-writable', () => chmodSync('/etc/pam.d/sudo', 0o666));
 mistake('no-configuration#2', line('sudo', 'auth required pam_duo_ts.so conf=/etc/duo/sudo.conf'));
