@@ -10,13 +10,8 @@ import { createInterface } from 'node:readline/promises';
 import type { Fault } from '../src/simulator/faults.ts';
 import { type Simulator, startSimulator } from '../src/simulator/simulator.ts';
 import type { UsersInput } from '../src/simulator/users.ts';
-import {
-  loadPamClient,
-  PamCode,
-  type PamConversation,
-  type PamResult,
-  PamStyle,
-} from '../src/unix/pam-client.ts';
+import { loadPamClient } from '../src/unix/built-pam-client.ts';
+import { PamCode, type PamConversation, type PamResult, PamStyle } from '../src/unix/pam-client.ts';
 import { loadUnix } from '../src/unix/unix.ts';
 
 const pam = loadPamClient();

@@ -143,7 +143,7 @@ test('src imports nothing from outside but its version and the addon', (t) => {
   const outside = imports.filter(isLocal).filter((each) => target(each).startsWith('..'));
   t.deepEqual(outside.map((each) => `${each.from}: ${target(each)}`).sort(), [
     'lib/release.ts: ../package.json',
-    'unix/pam-client.ts: ../build/Release/pam_client.node',
+    'unix/built-pam-client.ts: ../build/Release/pam_client.node',
     'unix/unix.ts: ../build/Release/unix.node',
   ]);
 });

@@ -1,6 +1,4 @@
 /** Types of native/addon/pam_client.cc: a login through libpam, for `duo-ts check --login`, tests and the benchmark. */
-import { createRequire } from 'node:module';
-
 /** A message of PAM's conversation. */
 export interface PamMessage {
   readonly style: PamStyle;
@@ -48,10 +46,4 @@ export type PamConversation = (messages: readonly PamMessage[]) => Promise<reado
 export interface PamClient {
   /** pam_start_confdir, pam_authenticate and pam_end, on a separate thread. */
   authenticate(login: PamLogin, conversation: PamConversation): Promise<PamResult>;
-}
-
-/** Loads the addon. @throws Error when it has not been built */
-export function loadPamClient(): PamClient {
-  const addon: PamClient = createRequire(import.meta.url)('../../build/Release/pam_client.node');
-  return addon;
 }

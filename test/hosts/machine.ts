@@ -19,7 +19,7 @@ import {
 } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts';
-import { loadPamClient } from '../../src/unix/pam-client.ts';
+import { loadPamClient } from '../../src/unix/built-pam-client.ts';
 import { loadUnix } from '../../src/unix/unix.ts';
 
 export const unix = loadUnix();

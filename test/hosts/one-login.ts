@@ -3,7 +3,8 @@
  * login with a push.
  * `one-login.ts [SERVICE [CONFDIR [USER]]]`
  */
-import { loadPamClient, PamStyle } from '../../src/unix/pam-client.ts';
+import { loadPamClient } from '../../src/unix/built-pam-client.ts';
+import { PamStyle } from '../../src/unix/pam-client.ts';
 
 const [service = 'duo', confdir = 'test/hosts/pam.d', user = 'alice'] = process.argv.slice(2);
 const { code } = await loadPamClient().authenticate({ service, user, confdir }, async (messages) =>

@@ -5,7 +5,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { wayToSuccess } from '../../src/pam/evaluate.ts';
 import { CODES, type Code, readStack } from '../../src/pam/stack.ts';
-import { loadPamClient } from '../../src/unix/pam-client.ts';
+import { loadPamClient } from '../../src/unix/built-pam-client.ts';
 
 const pam = loadPamClient();
 const root = mkdtempSync('/tmp/duo-ts-stacks-');
