@@ -282,6 +282,9 @@ async function buildPackages(architecture: Architecture, output: string): Promis
   });
 }
 
+// Directories have the same mode for each builder.
+process.umask(0o022);
+
 const { values } = parseArgs({
   options: {
     arch: { type: 'string' },

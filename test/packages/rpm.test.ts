@@ -83,7 +83,15 @@ test('install, log in, update, and remove', async (t) => {
   await tree.login(t, 'root', false);
   t.regex(tree.read('/etc/duo/pam_duo.conf'), /skey = ./);
   /** Of the file system on RPM's distributions. */
-  const system = ['/usr/lib/sysusers.d', '/usr/lib64/pkgconfig', '/usr/lib64/security'];
+  const system = [
+    '/usr/lib/sysusers.d',
+    '/usr/lib64/pkgconfig',
+    '/usr/lib64/security',
+    '/usr/share/fish',
+    '/usr/share/fish/vendor_completions.d',
+    '/usr/share/zsh',
+    '/usr/share/zsh/site-functions',
+  ];
   t.deepEqual(
     tree.files().filter((path) => !files.includes(path) && !system.includes(path)),
     [

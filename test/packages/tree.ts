@@ -21,6 +21,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { Terminal } from '../hosts/terminal.ts';
+import { aptOptions, debianSources } from './apt.ts';
 
 export const PASSWORD = 'correct horse';
 /** Duo's question. */
@@ -46,15 +47,6 @@ const VOLATILE = [
   /^\/etc\/(ld\.so\.cache|\.pwd\.lock|ssh\/ssh_host_.*)$/,
 ];
 
-function sources(suite: string): string {
-  const { stdout } = spawnSync(
-    'apt-get',
-    ['indextargets', '--format', '$(REPO_URI)', 'Origin: Debian', 'Label: Debian'],
-    { encoding: 'utf8' },
-  );
-  return `deb ${stdout.split('\n')[0] || 'http://deb.debian.org/debian'} ${suite} main\n`;
-}
-
 /** The archive of a new system, made once for each recipe. */
 function archive(suite: string, architecture: string, more: readonly string[]): string {
   const included = [...INCLUDED, ...more];
@@ -63,16 +55,6 @@ function archive(suite: string, architecture: string, more: readonly string[]): 
   const path = resolve(`build/trees/${suite}-${architecture}-${digest}.tar`);
   if (existsSync(path)) return path;
   mkdirSync('build/trees', { recursive: true });
-  const settings = join(mkdtempSync(join(tmpdir(), 'apt-')), 'apt.conf');
-  const dump = execFileSync('apt-config', ['dump', 'Acquire'], { encoding: 'utf8' });
-  const wanted = /^Acquire::(Check-|Retries|https?::Proxy)/;
-  writeFileSync(
-    settings,
-    dump
-      .split('\n')
-      .filter((line) => wanted.test(line))
-      .join('\n'),
-  );
   execFileSync(
     'mmdebstrap',
     [
@@ -82,12 +64,12 @@ function archive(suite: string, architecture: string, more: readonly string[]): 
       '--variant=minbase',
       `--architectures=${architecture}`,
       `--include=${included.join(',')}`,
-      `--aptopt=${settings}`,
+      `--aptopt=${aptOptions()}`,
       suite,
       `${path}.new`,
       '-',
     ],
-    { input: sources(suite), stdio: ['pipe', 'ignore', 'inherit'] },
+    { input: debianSources(suite), stdio: ['pipe', 'ignore', 'inherit'] },
   );
   execFileSync('mv', [`${path}.new`, path]);
   return path;
