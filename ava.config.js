@@ -1,7 +1,8 @@
 // Unit tests, or one of the suites that need a machine of their own: AVA_SUITE=hosts runs in test/hosts/enter.sh,
-// AVA_SUITE=packages in test/packages/enter.sh, and AVA_SUITE=browser needs Chromium.
+// AVA_SUITE=packages in test/packages/enter.sh, AVA_SUITE=browser needs
+// Chromium, and AVA_SUITE=machines qemu.
 const suite = process.env.AVA_SUITE;
-const suites = ['hosts', 'packages', 'browser'];
+const suites = ['hosts', 'packages', 'browser', 'machines'];
 
 export default {
   extensions: { ts: 'module' },
@@ -12,5 +13,5 @@ export default {
   concurrency: suites.includes(suite) ? 1 : 2,
   serial: suites.includes(suite),
   require: suite === 'hosts' ? ['./test/hosts/limit.ts'] : [],
-  timeout: suite === 'packages' ? '20m' : '10m',
+  timeout: ['packages', 'machines'].includes(suite) ? '20m' : '10m',
 };

@@ -5,8 +5,7 @@
  * it is the one that runs this script.
  */
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { PARTS } from '../src/cli/parts.ts';
 import { PERMISSIONS } from '../src/cli/permissions.ts';
 import { bundle } from './bundle.ts';
@@ -77,23 +76,11 @@ export async function buildEngine({ node, emulator, directory }: EngineBuild): P
   return packages;
 }
 
-/** How many equal caches are enough. */
-const ALIKE = 3;
-
 /** Without the cache the engine behaves the same and starts more slowly. */
 async function engineCache(command: Command, bundles: string): Promise<Record<string, string>> {
   const path = `${bundles}/engine.cache`;
   try {
-    // On a slow machine a login can reach functions of its timers, which changes the cache. Most logins give the same
-    // one, so that packages are the same for each build.
-    const made = new Map<string, number>();
-    for (let tries = 0; tries < 9; tries += 1) {
-      await rehearse(command, `${bundles}/engine.cjs`, path);
-      const digest = createHash('sha256').update(readFileSync(path)).digest('hex');
-      const times = (made.get(digest) ?? 0) + 1;
-      if (times === ALIKE) break;
-      made.set(digest, times);
-    }
+    await rehearse(command, `${bundles}/engine.cjs`, path);
     return { 'engine.cache': path };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs what is missing and builds: `scripts/prepare.sh demo|test|bench|packages|browser`. Says what it does; does nothing twice.
+# Installs what is missing and builds: `scripts/prepare.sh demo|test|bench|packages|browser|machines`. Says what it does; does nothing twice.
 set -eu
 cd "$(dirname "$0")/.."
-purpose=${1:?demo, test, bench, packages or browser}
+purpose=${1:?demo, test, bench, packages, browser or machines}
 
 # Each package with a file that exists when it is installed.
 packages="
@@ -42,6 +42,15 @@ mandoc:/usr/bin/mandoc
 pkg-config:/usr/bin/pkg-config
 binutils:/usr/bin/objdump
 systemd:/usr/bin/systemd-analyze
+"
+fi
+# What boots virtual machines.
+if [ "$purpose" = machines ]; then
+  packages="$packages
+mmdebstrap:/usr/bin/mmdebstrap
+qemu-system-x86:/usr/bin/qemu-system-x86_64
+qemu-utils:/usr/bin/qemu-img
+e2fsprogs:/usr/sbin/mkfs.ext4
 "
 fi
 # The browser that opens the simulated phone's page.
