@@ -153,7 +153,10 @@ function hosts(files: readonly string[]): Job[] {
 }
 
 const [filter = ''] = process.argv.slice(2);
-const files = new Set([...LONGEST, ...globSync('test/**/*.test.ts', { exclude: ['test/packages'] }).sort()]);
+const files = new Set([
+  ...LONGEST,
+  ...globSync('test/**/*.test.ts', { exclude: ['test/packages', 'test/browser', 'test/machines'] }).sort(),
+]);
 const chosen = [...files].filter((file) => file.includes(filter));
 const isHost = (file: string) => file.startsWith('test/hosts/');
 const jobs = [
