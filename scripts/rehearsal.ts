@@ -4,8 +4,9 @@
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { factsToFrame } from '../src/bridge/facts.ts';
 import { encodeFrame, FrameReader, FrameType, MAX_FRAME, PROTOCOL_VERSION } from '../src/bridge/frame.ts';
@@ -41,7 +42,7 @@ export async function rehearse(command: Command, part: string, cache: string): P
 }
 
 /** These flags make the cache reproducible. */
-const REPRODUCIBLE = ['--predictable', '--hash-seed=1', '--random-seed=1'];
+const REPRODUCIBLE = ['--predictable', '--hash-seed=1', '--random-seed=1', '--no-flush-bytecode'];
 /** Offset of the flag hash in the header of V8's cache. */
 const FLAGS_BEGIN = 12;
 const FLAGS_END = 16;
@@ -59,10 +60,13 @@ const LOADER = new URL('./rehearsal-engine.ts', import.meta.url).pathname;
 
 /** Acts as the PAM application of one login. */
 async function logIn([program, ...first]: Command, args: readonly string[], config: string): Promise<void> {
+  // A pipe as standard error would make another cache than a file.
+  const words = join(mkdtempSync(join(tmpdir(), 'rehearsal-')), 'words');
   const engine = spawn(program, [...first, ...args], {
-    stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+    stdio: ['ignore', 'ignore', openSync(words, 'w'), 'pipe'],
     env: {},
   });
+  engine.once('exit', () => process.stderr.write(readFileSync(words)));
   const ended = once(engine, 'exit');
   const socket = engine.stdio[3] as Duplex;
   const reader = new FrameReader(MAX_FRAME);
