@@ -9,7 +9,7 @@ import { copyFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { PARTS } from '../src/cli/parts.ts';
 import { PERMISSIONS } from '../src/cli/permissions.ts';
 import { bundle } from './bundle.ts';
-import { type Command, rehearse } from './rehearsal.ts';
+import { type Command, rehearse, V8_OPTIONS } from './rehearsal.ts';
 
 /** Runs a program in the foreground. @throws Error when it fails */
 export function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): void {
@@ -61,6 +61,7 @@ export async function buildEngine({ node, emulator, directory }: EngineBuild): P
       // PERM0001 and PERM0002 warn about addons and programs. The engine drops both, and the warnings would appear in a
       // login's log.
       execArgv: [
+        ...V8_OPTIONS,
         ...PERMISSIONS,
         '--disable-warning=ExperimentalWarning',
         '--disable-warning=PERM0001',

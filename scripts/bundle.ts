@@ -56,6 +56,13 @@ export async function bundle(directory: string): Promise<string[]> {
       external: PARTS.map((name) => `./${name}.ts`),
     }),
   ];
+  // For rehearsal.ts: Node without a compiler cannot read TypeScript.
+  await build({
+    ...COMMON,
+    format: 'esm',
+    entryPoints: ['scripts/rehearsal-engine.ts'],
+    outfile: `${directory}/rehearsal.mjs`,
+  });
   const inputs = builds.flatMap(({ metafile }) => Object.keys(metafile.inputs));
   return [...new Set(inputs.flatMap((path) => PACKAGE.exec(path)?.[0] ?? []))].sort();
 }

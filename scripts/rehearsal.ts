@@ -6,7 +6,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { factsToFrame } from '../src/bridge/facts.ts';
 import { encodeFrame, FrameReader, FrameType, MAX_FRAME, PROTOCOL_VERSION } from '../src/bridge/frame.ts';
@@ -15,6 +15,12 @@ import { startSimulator } from '../src/simulator/simulator.ts';
 
 /** A program and its first arguments. */
 export type Command = readonly [string, ...string[]];
+
+/**
+ * The engine's options for V8, part of what its code cache depends on. V8 interprets JavaScript and never makes machine
+ * code, so that the engine needs no memory that is writable and executable. Hardened services and SELinux refuse that.
+ */
+export const V8_OPTIONS = ['--jitless'];
 
 const USER = 'alice';
 const ANSWER = '1';
@@ -26,15 +32,20 @@ const ANSWER = '1';
  * @throws Error when the login ends unexpectedly, or when Node rejects the cache
  */
 export async function rehearse(command: Command, part: string, cache: string): Promise<void> {
+  const loader = join(dirname(part), 'rehearsal.mjs');
   rmSync(cache, { force: true });
   const cafile = resolve(`${part}.ca.pem`);
   const simulator = await startSimulator({ users: { [USER]: { phone: 'approve' } } });
   try {
     writeFileSync(cafile, simulator.ca);
     // The first run makes the cache; the second checks that a Node with the engine's limits accepts it.
-    await logIn(command, [...REPRODUCIBLE, LOADER, part, cache, 'make'], simulator.config(cafile));
+    await logIn(
+      command,
+      [...V8_OPTIONS, ...REPRODUCIBLE, loader, part, cache, 'make'],
+      simulator.config(cafile),
+    );
     resetFlags(command, cache);
-    await logIn(command, [LOADER, part, cache, 'take'], simulator.config(cafile));
+    await logIn(command, [...V8_OPTIONS, loader, part, cache, 'take'], simulator.config(cafile));
   } finally {
     await simulator.close();
     rmSync(cafile, { force: true });
@@ -47,16 +58,17 @@ const REPRODUCIBLE = ['--predictable', '--hash-seed=1', '--random-seed=1', '--no
 const FLAGS_BEGIN = 12;
 const FLAGS_END = 16;
 
-/** Writes the flag hash of an engine, which has no flags. The flags do not change the compiled code. */
+/** Writes the flag hash of an engine. The other flags do not change the compiled code. */
 function resetFlags([program, ...args]: Command, cache: string): void {
   const script = `new vm.Script('0').createCachedData().toString('hex', ${FLAGS_BEGIN}, ${FLAGS_END})`;
-  const flags = execFileSync(program, [...args, '--print', script], { encoding: 'utf8', env: {} }).trim();
+  const flags = execFileSync(program, [...args, ...V8_OPTIONS, '--print', script], {
+    encoding: 'utf8',
+    env: {},
+  }).trim();
   const data = readFileSync(cache);
   data.set(Buffer.from(flags, 'hex'), FLAGS_BEGIN);
   writeFileSync(cache, data);
 }
-
-const LOADER = new URL('./rehearsal-engine.ts', import.meta.url).pathname;
 
 /** Acts as the PAM application of one login. */
 async function logIn([program, ...first]: Command, args: readonly string[], config: string): Promise<void> {

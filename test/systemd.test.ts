@@ -52,10 +52,8 @@ test('the units name installed documentation', (t) => {
   }
 });
 
-test('settings that break the engine or hide evidence from it are not used', (t) => {
-  const service = readFileSync('systemd/duo-ts.service', 'utf8');
-  // V8 does not survive MemoryDenyWriteExecute, and PrivateUsers hides the callers' ids.
-  t.notRegex(service, /^(?:MemoryDenyWriteExecute|PrivateUsers)=/m);
+test('the units do not hide the ids of callers from the engine', (t) => {
+  t.notRegex(readFileSync('systemd/duo-ts.service', 'utf8'), /^PrivateUsers=/m);
 });
 
 test('the user engine has root’s engine’s permissions and sees less of the machine', (t) => {

@@ -75,7 +75,7 @@ function isLine(line: string): boolean {
 
 /** Variable parts as the document writes them. */
 const VARIES =
-  /\b(?:CODE|FILE|HOST:PORT|KIND|MESSAGE|N|NAME|PROGRAM|REASON|RELEASE|SIGNAL|STATUS|TEXT|USER|VALUE)\b/g;
+  /\b(?:CODE|DATE|FILE|HOST:PORT|KIND|MESSAGE|N|NAME|PROGRAM|REASON|RELEASE|SIGNAL|STATUS|TEXT|USER|VALUE)\b/g;
 
 /** Every log line names the user; where that is added does not matter here. */
 function withoutUser(line: string): string {

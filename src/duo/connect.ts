@@ -281,8 +281,21 @@ async function handshake(tcp: Socket, endpoint: Endpoint, signal: AbortSignal): 
 
 function judgeCertificate(tls: TLSSocket, endpoint: Endpoint, trust: Trust): void {
   if (trust.kind === 'none') return;
-  if (!tls.authorized) throw asDuoError(endpoint, 'certificate verify failed');
+  if (!tls.authorized) throw asDuoError(endpoint, whyUnverified(tls));
   if (!namesHost(tls.getPeerCertificate(), endpoint.host, trust)) {
     throw asDuoError(endpoint, 'Certificate name validation failed');
+  }
+}
+
+/** Names the clock, because a machine without a battery starts in the past. */
+function whyUnverified(tls: TLSSocket): string {
+  const today = new Date().toISOString().slice(0, 10);
+  switch (String(tls.authorizationError)) {
+    case 'CERT_NOT_YET_VALID':
+      return `certificate verify failed: not valid yet, if this host's clock is right (${today})`;
+    case 'CERT_HAS_EXPIRED':
+      return `certificate verify failed: expired, if this host's clock is right (${today})`;
+    default:
+      return 'certificate verify failed';
   }
 }

@@ -15,6 +15,7 @@ import {
 export const CERTIFICATE_KINDS = [
   'good',
   'expired',
+  'not-yet-valid',
   'wrong-name',
   'name-in-cn',
   'utf8-name-in-cn',
@@ -54,11 +55,12 @@ export async function makeCertificates(
     ],
   });
   const keys = await newKeys();
+  const later = { notBefore: new Date(now + DAY_MS), notAfter: new Date(now + 30 * DAY_MS) };
   const expired = { notBefore: new Date(now - 30 * DAY_MS), notAfter: new Date(now - DAY_MS) };
   const subject = kind === 'wrong-name' ? 'elsewhere.example.test' : (names[0] ?? 'localhost');
   const leaf = {
     serialNumber: '02',
-    ...(kind === 'expired' ? expired : valid),
+    ...(kind === 'expired' ? expired : kind === 'not-yet-valid' ? later : valid),
     signingAlgorithm: ALGORITHM,
     extensions: alternativeNames(kind, names, addresses),
   };
@@ -90,6 +92,7 @@ function alternativeNames(
       return [new SubjectAlternativeNameExtension([{ type: 'dns', value: 'elsewhere.example.test' }])];
     case 'good':
     case 'expired':
+    case 'not-yet-valid':
     case 'self-signed':
       return [
         new SubjectAlternativeNameExtension([

@@ -17,6 +17,11 @@ const kinds: Readonly<Record<CertificateKind, Expected>> = {
     byAuthority: true,
     valid: false,
   },
+  'not-yet-valid': {
+    name: 'DNS:api.example.test, DNS:localhost, IP Address:127.0.0.1',
+    byAuthority: true,
+    valid: false,
+  },
   'wrong-name': { name: 'DNS:elsewhere.example.test', byAuthority: true, valid: true },
   'name-in-cn': { name: undefined, byAuthority: true, valid: true },
   'utf8-name-in-cn': { name: undefined, byAuthority: true, valid: true },
