@@ -137,6 +137,13 @@ function packagedFiles(bom: string, licenceTexts: string, zshDirectory: string):
     config('pam_duo.conf', '/usr/share/pam-duo-ts/pam_duo.conf'),
     config('resident.conf', '/usr/share/pam-duo-ts/resident.conf'),
     { ...config('before-removal', '/usr/libexec/duo-ts/before-removal'), mode: 0o755 },
+    { ...config('load-selinux', '/usr/libexec/duo-ts/load-selinux'), mode: 0o755 },
+    ...readdirSync('selinux').map((name) => ({
+      part: 'pam' as const,
+      mode,
+      from: `selinux/${name}`,
+      to: `/usr/share/pam-duo-ts/selinux/${name}`,
+    })),
     {
       ...config('login-duo-before-removal', '/usr/libexec/login-duo-ts/before-removal'),
       part: 'login',
@@ -149,6 +156,24 @@ function packagedFiles(bom: string, licenceTexts: string, zshDirectory: string):
     { part, mode, text: bom, to: '/usr/share/doc/pam-duo-ts/sbom.cdx.json' },
     { part, mode, text: licenceTexts, to: '/usr/share/doc/pam-duo-ts/third-party-licences' },
   ];
+}
+
+/** What Debian has tools for. */
+function debianFiles(policy: string): SystemFile[] {
+  const file = (from: string, to: string): SystemFile => ({ part: 'pam', mode: 0o644, from, to });
+  return [
+    file('packaging/config/pam-config', '/usr/share/pam-configs/duo-ts'),
+    file('packaging/apparmor/duo-ts', '/etc/apparmor.d/duo-ts'),
+    file(policy, '/usr/share/selinux/packages/duo_ts.pp'),
+  ];
+}
+
+/** Compiles the SELinux policy module for Debian. @returns its path */
+function buildPolicy(directory: string): string {
+  cpSync('selinux', directory, { recursive: true });
+  const makefile = '/usr/share/selinux/devel/Makefile';
+  run('make', ['--silent', `--directory=${directory}`, `--file=${makefile}`, 'duo_ts.pp']);
+  return join(directory, 'duo_ts.pp');
 }
 
 /** Writes the files into a directory for each part. */
@@ -255,16 +280,11 @@ async function buildPackages(architecture: Architecture, output: string): Promis
   const { version }: { version: string } = JSON.parse(readFileSync(join(node, 'package.json'), 'utf8'));
   const bom = billOfMaterials(packages, version, time);
   const more = (zshDirectory: string) => packagedFiles(bom, licences(packages, node), zshDirectory);
-  const profile: SystemFile = {
-    part: 'pam',
-    mode: 0o644,
-    from: 'packaging/config/pam-config',
-    to: '/usr/share/pam-configs/duo-ts',
-  };
+  const policy = buildPolicy(join(directory, 'selinux'));
   stage(join(directory, 'pam-duo-ts/staged'), [
     ...systemFiles(layout, built),
     ...more('/usr/share/zsh/vendor-completions'),
-    profile,
+    ...debianFiles(policy),
   ]);
   const rpm: Layout = { ...layout, libdir: '/usr/lib64', securitydir: '/usr/lib64/security' };
   stage(join(directory, 'rpm/staged'), [

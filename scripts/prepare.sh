@@ -51,6 +51,7 @@ mmdebstrap:/usr/bin/mmdebstrap
 qemu-system-x86:/usr/bin/qemu-system-x86_64
 qemu-utils:/usr/bin/qemu-img
 e2fsprogs:/usr/sbin/mkfs.ext4
+policycoreutils:/usr/sbin/setfiles
 "
 fi
 # The browser that opens the simulated phone's page.
@@ -64,6 +65,9 @@ foreign=arm64 triplet=aarch64-linux-gnu
 if [ "$purpose" = packages ]; then
   packages="$packages
 debhelper:/usr/bin/dh
+apparmor:/usr/sbin/apparmor_parser
+dh-apparmor:/usr/bin/dh_apparmor
+selinux-policy-dev:/usr/share/selinux/devel/Makefile
 dpkg-dev:/usr/bin/dpkg-buildpackage
 fakeroot:/usr/bin/fakeroot
 rpm:/usr/bin/rpmbuild

@@ -91,6 +91,17 @@ static bool end_with_parent(const struct keeper_plan *plan) {
     return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && syscall(SYS_getppid) == plan->parent;
 }
 
+/* The engine's AppArmor profile, where it is loaded. SELinux needs no request: its policy has the transition. */
+static void request_profile(void) {
+    static const char wanted[] = "exec duo-ts-engine";
+    int fd = open("/proc/self/attr/apparmor/exec", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (write(fd, wanted, sizeof wanted - 1) < 0)
+        errno = 0; /* Without the profile, engines are not confined. */
+    (void)close(fd);
+}
+
 static _Noreturn void become_engine(const struct keeper_plan *plan) {
     static char *const arguments[] = {(char *)"duo-ts", (char *)"engine", NULL};
     static char *const environment[] = {(char *)"PATH=/usr/bin:/bin", (char *)"LANG=C.UTF-8",
@@ -99,6 +110,7 @@ static _Noreturn void become_engine(const struct keeper_plan *plan) {
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)setsid();
+    request_profile();
     if (end_with_parent(plan))
         (void)syscall(SYS_execveat, PROGRAM_FD, "", arguments, environment, AT_EMPTY_PATH);
     report(plan->report, KEEPER_EXECUTE, errno);

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { encodeFrame, type Frame, FrameReader, FrameType, PROTOCOL_VERSION } from '../bridge/frame.ts';
 import { RELEASE } from '../lib/release.ts';
 import { Findings } from './finding.ts';
-import { hasUser, runProgram, statusOf } from './machine.ts';
+import { hasUser, readText, runProgram, statusOf } from './machine.ts';
 
 const SOCKET = '/run/duo-ts/engine.sock';
 const PRIVATE_USER = 'duo-private';
@@ -26,7 +26,9 @@ export async function checkEngine(program: string): Promise<Findings> {
         'systemd-sysusers pam-duo-ts.conf, or install the package again.',
       );
   }
-  if (!findings.list.some(({ level }) => level === 'error')) await checkPrivate(program, findings);
+  const startable = !findings.list.some(({ level }) => level === 'error');
+  checkPolicy(program, findings);
+  if (startable) await checkPrivate(program, findings);
   await checkResident(findings);
   return findings;
 }
@@ -51,6 +53,20 @@ function checkFiles(program: string, findings: Findings): void {
       'engine-readable',
       `${program} is readable, so an engine can be traced by a process of its own user`,
       `chmod 711 ${program}`,
+    );
+}
+
+/** Without the policy module an enforcing SELinux refuses the resident engine's socket. */
+function checkPolicy(program: string, findings: Findings): void {
+  if (readText('/sys/fs/selinux/enforce')?.trim() !== '1') return;
+  const label = runProgram('stat', '--format=%C', program)?.stdout.trim() ?? '';
+  if (label.includes(':duo_ts_exec_t:'))
+    findings.ok('selinux-policy', 'SELinux is enforcing, with the policy module of the engine');
+  else
+    findings.error(
+      'selinux-policy',
+      `SELinux is enforcing, and ${program} has the label ${label} instead of duo_ts_exec_t`,
+      '/usr/libexec/duo-ts/load-selinux',
     );
 }
 
@@ -85,7 +101,7 @@ async function checkPrivate(program: string, findings: Findings): Promise<void> 
     findings.error(
       'engine-start',
       `A private engine does not start: ${answer}`,
-      'Something may forbid executable memory (SELinux, a hardened service): see docs/troubleshooting.md.',
+      'Something may forbid it, such as SELinux or AppArmor: see docs/troubleshooting.md.',
     );
     return;
   }

@@ -190,6 +190,16 @@ mistake(
   () => chmodSync(ENGINE, 0o755),
   () => chmodSync(ENGINE, 0o711),
 );
+mistake(
+  'selinux-policy',
+  () =>
+    run(
+      'sh',
+      '-c',
+      'mount -t tmpfs none /sys/fs && mkdir /sys/fs/selinux && echo 1 >/sys/fs/selinux/enforce',
+    ),
+  () => run('umount', '/sys/fs'),
+);
 mistake('no-user', () => edit('/etc/passwd', /^duo-private:.*\n/m, ''));
 mistake(
   'engine-start',

@@ -27,6 +27,15 @@ test('lintian finds nothing that is not explained', (t) => {
   t.is(status, 0);
 });
 
+test('AppArmor can load the profiles', (t) => {
+  const { status, stderr } = spawnSync(
+    'apparmor_parser',
+    ['--skip-kernel-load', '--skip-cache', 'packaging/apparmor/duo-ts'],
+    { encoding: 'utf8' },
+  );
+  t.is(status, 0, stderr);
+});
+
 test('rpmlint finds nothing that is not explained', (t) => {
   const { status, stdout } = spawnSync(
     'rpmlint',
