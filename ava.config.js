@@ -2,6 +2,8 @@
 // AVA_SUITE=packages in test/packages/enter.sh, AVA_SUITE=browser needs
 // Chromium, and AVA_SUITE=machines qemu.
 const suite = process.env.AVA_SUITE;
+// Virtual machines do not disturb each other.
+const serial = ['hosts', 'packages', 'browser'].includes(suite);
 const suites = ['hosts', 'packages', 'browser', 'machines'];
 
 export default {
@@ -10,8 +12,8 @@ export default {
     ? [`test/${suite}/**/*.test.ts`]
     : ['test/**/*.test.ts', ...suites.map((name) => `!test/${name}/**`)],
   workerThreads: false,
-  concurrency: suites.includes(suite) ? 1 : 2,
-  serial: suites.includes(suite),
+  concurrency: serial ? 1 : 2,
+  serial,
   require: suite === 'hosts' ? ['./test/hosts/limit.ts'] : [],
   timeout: ['packages', 'machines'].includes(suite) ? '20m' : '10m',
 };

@@ -1,7 +1,7 @@
 /** The results as tables, as a plot, and compared with the goals. */
-import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { replacePart } from '../scripts/replace-part.ts';
 import { CLIENTS, type Client, TITLES } from './clients.ts';
 import type { Cold } from './cold.ts';
 import type { Cost, Each, Login, Throughput, Waiting } from './measure.ts';
@@ -183,11 +183,6 @@ const END = '<!-- end of what was measured -->';
 
 /** Writes tables, goals and plot into docs. */
 export function write(results: Results): void {
-  const page = readFileSync(PAGE, 'utf8');
-  const [before, rest] = page.split(BEGIN);
-  const after = rest?.split(END)[1];
-  if (before === undefined || after === undefined)
-    throw new Error(`${PAGE} has no place for what was measured`);
   const goals = judge(results).map(({ goal, value, reached }) => [
     goal,
     value,
@@ -195,17 +190,12 @@ export function write(results: Results): void {
   ]);
   const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), Linux, Node ${process.versions.node}`;
   const measured = [
-    BEGIN,
-    '',
     `Measured on ${new Date().toISOString().slice(0, 10)}: ${machine}. In brackets: ours / C.`,
     '',
     table(results),
     '',
     markdown(['goal', 'measured', ''], goals),
-    '',
-    END,
   ].join('\n');
-  writeFileSync(PAGE, before + measured + after);
-  execFileSync('biome', ['format', '--write', PAGE]);
+  replacePart(PAGE, BEGIN, END, measured);
   writeFileSync('docs/performance.svg', plot(results));
 }

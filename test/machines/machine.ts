@@ -6,17 +6,11 @@ import { createConnection, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type Image, makeImage } from './image.ts';
+import { type Image, makeImage, type System } from './image.ts';
 
 export interface MachineOptions {
   /** Added to the kernel's command line. */
   readonly kernel?: string;
-  /** A disk to start from; default: the image's. It is not changed. */
-  readonly disk?: { readonly path: string; readonly format: 'raw' | 'qcow2' };
-  /** An archive or other file that the machine sees as /dev/vdb. */
-  readonly data?: string;
-  /** The hardware clock, such as `1970-01-01`. */
-  readonly clock?: string;
 }
 
 export interface Ended {
@@ -29,36 +23,48 @@ export class Machine {
   readonly #qemu: ChildProcess;
   readonly #socket: Socket;
   readonly #lines: AsyncIterator<string>;
+  readonly #console: Socket;
+  #seen = 0;
 
   private constructor(directory: string, qemu: ChildProcess, socket: Socket) {
     this.#directory = directory;
     this.#qemu = qemu;
     this.#socket = socket;
     this.#lines = createInterface({ input: socket })[Symbol.asyncIterator]();
+    this.#console = createConnection(join(directory, 'console')).resume();
   }
 
   /** Boots and waits for the agent. */
-  static async start(options: MachineOptions = {}): Promise<Machine> {
-    const image: Image = makeImage();
+  static async start(system: System, { kernel = '' }: MachineOptions = {}): Promise<Machine> {
+    const image: Image = makeImage(system);
     const directory = mkdtempSync(join(tmpdir(), 'machine-'));
     const at = (name: string) => join(directory, name);
-    const { path = image.disk, format = 'raw' } = options.disk ?? {};
-    execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', format, '-b', path, at('disk.qcow2')]);
+    execFileSync('qemu-img', [
+      'create',
+      '-q',
+      '-f',
+      'qcow2',
+      '-F',
+      'raw',
+      '-b',
+      image.disk,
+      at('disk.qcow2'),
+    ]);
     const qemu = spawn(
       'qemu-system-x86_64',
       [
         ...['-machine', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '1536'],
         ...['-nographic', '-nodefaults', '-no-user-config', '-no-reboot'],
         ...['-kernel', image.kernel, '-initrd', image.initrd],
-        ...['-append', `root=/dev/vda rw console=ttyS0 panic=5 net.ifnames=0 ${options.kernel ?? ''}`],
+        ...['-append', `root=/dev/vda rw console=ttyS0 loglevel=1 panic=5 net.ifnames=0 ${kernel}`],
         ...['-drive', `file=${at('disk.qcow2')},if=virtio,cache=unsafe`],
-        ...(options.data === undefined
-          ? []
-          : ['-drive', `file=${options.data},if=virtio,format=raw,readonly=on`]),
-        ...['-serial', `file:${at('console.log')}`],
+        ...[
+          '-chardev',
+          `socket,id=console,path=${at('console')},server=on,wait=off,logfile=${at('console.log')}`,
+        ],
+        ...['-serial', 'chardev:console'],
         ...['-device', 'virtio-serial', '-chardev', `socket,id=agent,path=${at('agent')},server=on,wait=off`],
         ...['-device', 'virtserialport,chardev=agent,name=agent', '-device', 'virtio-rng-pci'],
-        ...(options.clock === undefined ? [] : ['-rtc', `base=${options.clock}`]),
       ],
       { stdio: ['ignore', 'inherit', 'inherit'] },
     );
@@ -73,6 +79,24 @@ export class Machine {
         `the machine did not start:\n${readFileSync(at('console.log'), 'latin1').slice(-2000)}`,
       );
     return machine;
+  }
+
+  /** Types on the console when it shows a text. @returns what it has shown since */
+  async type(after: RegExp, keys: string): Promise<string> {
+    const shown = await this.shows(after);
+    this.#seen += shown.length;
+    this.#console.write(keys);
+    return shown;
+  }
+
+  /** Waits until the console shows a text. */
+  async shows(text: RegExp): Promise<string> {
+    const path = join(this.#directory, 'console.log');
+    for (;;) {
+      const shown = readFileSync(path, 'latin1').slice(this.#seen);
+      if (text.test(shown)) return shown;
+      await new Promise((next) => setTimeout(next, 200));
+    }
   }
 
   /** Runs a bash script as root. */
@@ -91,19 +115,11 @@ export class Machine {
     return output;
   }
 
-  /** Powers off. @returns the disk, if it is to be kept */
-  async stop(): Promise<string> {
-    const ended = once(this.#qemu, 'exit');
-    this.#socket.write(`${Buffer.from('systemctl poweroff --no-block').toString('base64')}\n`);
-    await ended;
-    this.#socket.destroy();
-    return join(this.#directory, 'disk.qcow2');
-  }
-
   /** Ends at once, and removes the disk. */
   kill(): void {
     this.#qemu.kill('SIGKILL');
     this.#socket.destroy();
+    this.#console.destroy();
     rmSync(this.#directory, { recursive: true, force: true });
   }
 }

@@ -1,13 +1,12 @@
 /** The packages on a machine with systemd: socket activation, crashes, restarts, the watchdog, hardening. */
 import test from 'ava';
-import { LOGIN, SUDO, startInstalled } from './installed.ts';
+import { describe, LOGIN, SUDO, startInstalled } from './installed.ts';
 import type { Machine } from './machine.ts';
 
 let machine: Machine;
 
 test.before(async () => {
-  machine = await startInstalled();
-  await machine.run('until systemctl is-active --quiet ssh simulator; do sleep 0.5; done');
+  machine = await startInstalled('bookworm');
 });
 
 test.after.always(() => machine?.kill());
@@ -18,11 +17,24 @@ async function stateOf(unit: string): Promise<string> {
 }
 
 test.serial('the socket listens from the boot on, and the first login starts the engine', async (t) => {
+  t.log(await describe(machine));
   t.is(await stateOf('duo-ts.socket'), 'active');
   t.is(await stateOf('duo-ts.service'), 'inactive');
   t.regex(await machine.run(LOGIN), /^alice$/m);
   t.is(await stateOf('duo-ts.service'), 'active');
   t.regex(await machine.run(SUDO), /root$/m);
+});
+
+test.serial('the socket listens before sshd starts, and systemd-analyze gives the service 1.3', async (t) => {
+  const times =
+    await machine.run(`systemctl show --value --property=ActiveEnterTimestampMonotonic duo-ts.socket
+systemctl show --value --property=ExecMainStartTimestampMonotonic ssh.service`);
+  const [socket = 0, sshd = 0] = times.split('\n').map(Number);
+  t.true(socket > 0 && socket < sshd, times);
+  t.regex(
+    await machine.run('systemd-analyze security --no-pager --threshold=13 duo-ts.service'),
+    /Overall.* 1\.3 /,
+  );
 });
 
 test.serial('the journal has results with fields', async (t) => {
@@ -43,10 +55,9 @@ test.serial('duo-ts check finds no error, and duo-ts status has counted', async 
 });
 
 test.serial('five crashes in a row do not take the socket down', async (t) => {
-  for (let crash = 0; crash < 5; crash += 1) {
-    await machine.run('systemctl kill --signal=KILL duo-ts.service');
-    t.regex(await machine.run(LOGIN), /^alice$/m);
-  }
+  for (let crash = 0; crash < 5; crash += 1)
+    await machine.run('systemctl start duo-ts.service; systemctl kill --signal=KILL duo-ts.service');
+  t.regex(await machine.run(LOGIN), /^alice$/m);
   t.is(await stateOf('duo-ts.socket'), 'active');
 });
 
@@ -67,15 +78,14 @@ until journalctl --no-pager -u duo-ts | grep -q 'Watchdog timeout'; do sleep 1; 
   t.regex(await machine.run(LOGIN), /^alice$/m);
 });
 
-test.serial('a hardened sshd without executable memory uses the resident engine', async (t) => {
+test.serial('a hardened sshd, without executable memory and with few paths that are programs', async (t) => {
   await machine.run(`mkdir -p /etc/systemd/system/ssh.service.d
-printf '[Service]\\nMemoryDenyWriteExecute=yes\\n' >/etc/systemd/system/ssh.service.d/hard.conf
+printf '[Service]\\nMemoryDenyWriteExecute=yes\\nNoExecPaths=/\\nExecPaths=/usr\\nProtectKernelTunables=yes\\n' >/etc/systemd/system/ssh.service.d/hard.conf
 systemctl daemon-reload
 systemctl restart ssh`);
   t.regex(await machine.run(LOGIN), /^alice$/m);
   await machine.run('systemctl stop duo-ts.socket duo-ts.service');
-  const { status } = await machine.attempt(LOGIN);
-  t.not(status, 0, 'a private engine cannot run there, and the login is denied');
+  t.regex(await machine.run(LOGIN), /^alice$/m, 'with a private engine');
   await machine.run(`rm -r /etc/systemd/system/ssh.service.d
 systemctl daemon-reload
 systemctl restart ssh

@@ -1,0 +1,55 @@
+/**
+ * Runs a suite that needs machines of its own: `node test/suite.ts machines|packages [--write] [AVA'S OPTIONS]`. With
+ * `--write` it writes what was run, and where, into docs/machines.md.
+ */
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { replacePart } from '../scripts/replace-part.ts';
+import { makeImage, SYSTEMS } from './machines/image.ts';
+
+interface Scene {
+  readonly file: string;
+  readonly title: string;
+  readonly passed: boolean;
+  /** What the scene logged. */
+  readonly notes: string[];
+}
+
+const [suite = '', ...options] = process.argv.slice(2);
+const write = options.includes('--write');
+// Test files that run at the same time must not make the same image.
+if (suite === 'machines') SYSTEMS.forEach(makeImage);
+const scenes: Scene[] = [];
+const child = spawn('ava', ['--tap', ...options.filter((option) => option !== '--write')], {
+  stdio: ['ignore', 'pipe', 'inherit'],
+  env: { ...process.env, AVA_SUITE: suite },
+});
+const ended = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
+for await (const line of createInterface({ input: child.stdout })) {
+  const [, result, file, title] = /^(ok|not ok) \d+ - (.+?) › (.+)$/.exec(line) ?? [];
+  const [, note] = /^ {2}# (.*)$/.exec(line) ?? [];
+  if (file !== undefined && title !== undefined)
+    scenes.push({ file, title, passed: result === 'ok', notes: [] });
+  else if (note !== undefined) scenes.at(-1)?.notes.push(note);
+  process.stdout.write(`${line}\n`);
+}
+const status = await ended;
+if (write && status === 0) {
+  const begin = `<!-- written by \`npm run test:${suite} -- --write\` -->`;
+  replacePart('docs/machines.md', begin, `<!-- end of ${suite} -->`, table());
+}
+process.exit(status);
+
+/** A list for each file: what the machine was, and the scenes. */
+function table(): string {
+  const files = [...new Set(scenes.map(({ file }) => file))];
+  const rows = files.flatMap((file) => {
+    const those = scenes.filter((scene) => scene.file === file);
+    const notes = those.flatMap((scene) => scene.notes);
+    return [
+      `- **${file}**${notes.length > 0 ? `: ${notes.join('; ')}` : ''}`,
+      ...those.map(({ title }) => `  - ${title}`),
+    ];
+  });
+  return `Run on ${new Date().toISOString().slice(0, 10)}:\n\n${rows.join('\n')}`;
+}
