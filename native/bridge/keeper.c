@@ -91,8 +91,7 @@ static bool end_with_parent(const struct keeper_plan *plan) {
     return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && syscall(SYS_getppid) == plan->parent;
 }
 
-/* The engine's AppArmor profile, where it is loaded. SELinux needs no request: its policy has the transition.
- */
+/* The engine's AppArmor profile, where it is loaded. SELinux's policy itself names the transition. */
 static void request_profile(void) {
     static const char wanted[] = "exec duo-ts-engine";
     int fd = open("/proc/self/attr/apparmor/exec", O_WRONLY | O_CLOEXEC);
