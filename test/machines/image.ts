@@ -126,9 +126,16 @@ export function makeImage(system: System): Image {
   mkdirSync(join(work, 'debs'), { recursive: true });
   for (const path of debs) copyFileSync(path, join(work, 'debs', basename(path)));
   writeFileSync(join(work, 'customize.sh'), CUSTOMIZE);
+  // What it mounts ends with it, however it ends.
   execFileSync(
-    'mmdebstrap',
+    'unshare',
     [
+      '--mount',
+      '--pid',
+      '--fork',
+      '--kill-child',
+      '--mount-proc',
+      'mmdebstrap',
       '--quiet',
       '--mode=root',
       '--variant=minbase',

@@ -62,6 +62,25 @@ for (const engine of ['resident', 'private']) {
     t.regex(await machine.shows(/login: $/), /unconfined_t/);
   });
 
+  test.serial(`${engine}: a key, then Duo alone`, async (t) => {
+    await machine.run(`cp /etc/pam.d/sshd /root/pam-sshd
+cp /usr/share/doc/pam-duo-ts/pam.d/sshd-key /etc/pam.d/sshd
+sed -i 's/^AuthenticationMethods /&publickey,/' /etc/ssh/sshd_config.d/duo.conf
+systemctl restart ssh
+[ -e /root/.ssh/id_ed25519 ] || ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
+install -d -o alice -g alice -m 700 /home/alice/.ssh
+install -o alice -g alice -m 600 /root/.ssh/id_ed25519.pub /home/alice/.ssh/authorized_keys
+restorecon -R /home/alice/.ssh`);
+    const login = await machine.attempt(`ssh-login alice@localhost id -un`);
+    await machine.run(`cp /root/pam-sshd /etc/pam.d/sshd
+sed -i 's/publickey,//' /etc/ssh/sshd_config.d/duo.conf
+systemctl restart ssh`);
+    t.regex(login.output, /^alice$/m);
+    const last = await machine.run('journalctl --no-pager -o json -n 1 DUO_RESULT=approved');
+    t.regex(last, new RegExp(`"DUO_SERVICE":"sshd".*`));
+    t.regex(last, new RegExp(`"DUO_ENGINE":"${engine}"`));
+  });
+
   test.serial(`${engine}: a denial, and a Duo that is absent`, async (t) => {
     t.not((await machine.attempt('ssh-login bob@localhost true')).status, 0);
     await machine.run('systemctl stop simulator');
