@@ -3,6 +3,7 @@
  * `--write` it writes what was run, and where, into docs/machines.md.
  */
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { replacePart } from '../scripts/replace-part.ts';
 import { makeImage, SYSTEMS } from './machines/image.ts';
@@ -17,8 +18,7 @@ interface Scene {
 
 const [suite = '', ...options] = process.argv.slice(2);
 const write = options.includes('--write');
-// Test files that run at the same time must not make the same image.
-if (suite === 'machines') SYSTEMS.forEach(makeImage);
+if (suite === 'machines') makeImages(options.filter((option) => option.endsWith('.test.ts')));
 const scenes: Scene[] = [];
 const child = spawn('ava', ['--tap', ...options.filter((option) => option !== '--write')], {
   stdio: ['ignore', 'pipe', 'inherit'],
@@ -39,6 +39,13 @@ if (write && status === 0) {
   replacePart('docs/machines.md', begin, `<!-- end of ${suite} -->`, table());
 }
 process.exit(status);
+
+/** Makes the images of these files, or all. Test files that run at the same time must not make the same one. */
+function makeImages(files: readonly string[]): void {
+  const texts = files.map((path) => readFileSync(path, 'utf8'));
+  const needed = (system: string) => texts.some((text) => text.includes(`startInstalled('${system}'`));
+  SYSTEMS.filter((system) => files.length === 0 || needed(system)).forEach(makeImage);
+}
 
 /** A list for each file: what the machine was, and the scenes. */
 function table(): string {
