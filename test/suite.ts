@@ -27,7 +27,7 @@ const child = spawn('ava', ['--tap', ...options.filter((option) => option !== '-
 const ended = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
 for await (const line of createInterface({ input: child.stdout })) {
   const [, result, file, title] = /^(ok|not ok) \d+ - (.+?) › (.+)$/.exec(line) ?? [];
-  const [, note] = /^ {2}# (.*)$/.exec(line) ?? [];
+  const [, note] = /^# {3}(.*)$/.exec(line) ?? [];
   if (file !== undefined && title !== undefined)
     scenes.push({ file, title, passed: result === 'ok', notes: [] });
   else if (note !== undefined) scenes.at(-1)?.notes.push(note);
