@@ -158,7 +158,12 @@ function checkBuilt(): void {
       { path: resolve('build/duo-ts'), start: ['--version', /^\d+\.\d+/] },
       { path: resolve('build/install/Release/login_duo'), start: ['-v', /^login_duo \d+\.\d+/] },
     ],
-    [built.addon, join(built.native, 'pam_duo_ts.so'), libraryIn(built)].map((path) => resolve(path)),
+    [
+      built.addon,
+      join(built.native, 'pam_duo_ts.so'),
+      join(built.native, 'duo_ts_approval.so'),
+      libraryIn(built),
+    ].map((path) => resolve(path)),
   );
 }
 
@@ -195,10 +200,17 @@ function sshdFilesInUse(): string[] {
   );
 }
 
+/** Without the plugin that it names, sudo refuses everything. */
+function sudoFilesInUse(): string[] {
+  const path = `${destdir}/etc/sudo.conf`;
+  return existsSync(path) && /^[^#\n]*\bduo_ts_approval\b/m.test(readFileSync(path, 'utf8')) ? [path] : [];
+}
+
 function uninstall(force: boolean): void {
   for (const [inUse, what] of [
     [stacksInUse(), 'pam_duo_ts.so'],
     [sshdFilesInUse(), 'login_duo'],
+    [sudoFilesInUse(), 'duo_ts_approval'],
   ] as const) {
     if (inUse.length > 0 && !force) {
       throw new Error(

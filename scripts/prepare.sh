@@ -12,6 +12,7 @@ cmake:/usr/bin/cmake
 ninja-build:/usr/bin/ninja
 libpam0g-dev:/usr/include/security/pam_modules.h
 libc6-dev:/usr/include/stdio.h
+sudo:/usr/include/sudo_plugin.h
 ca-certificates:/etc/ssl/certs/ca-certificates.crt
 libatomic1:/usr/share/doc/libatomic1
 "
@@ -27,7 +28,6 @@ if [ "$purpose" = test ]; then
 openssh-server:/usr/sbin/sshd
 openssh-client:/usr/bin/ssh
 rsync:/usr/bin/rsync
-sudo:/usr/bin/sudo
 login:/bin/login
 util-linux:/usr/bin/unshare
 bsdutils:/usr/bin/script

@@ -68,6 +68,12 @@ export function systemFiles(layout: Layout, built: Built): SystemFile[] {
       from: join(built.native, 'pam_duo_ts.so'),
       mode: 0o644,
     },
+    {
+      part: 'pam',
+      to: join(prefix, 'libexec/sudo/duo_ts_approval.so'),
+      from: join(built.native, 'duo_ts_approval.so'),
+      mode: 0o644,
+    },
     ...readdirSync('pam.d').map((name) => copy('pam', `pam.d/${name}`, join(documents, 'pam.d', name))),
     ...globSync('docs/*.md').map((path) => copy('pam', path, join(documents, basename(path)))),
     ...readdirSync('systemd').map((name) => ({

@@ -25,13 +25,15 @@ export async function checkMachine({
 }: CheckOptions): Promise<readonly Finding[]> {
   progress('PAM stacks');
   const stacks = checkStacks();
-  progress('sshd');
-  const sshd = checkSshd(stacks.services.includes('sshd'), { user, addr });
-  progress('sudo');
-  const sudo = stacks.services.includes('sudo') ? checkSudo().list : [];
   progress('configuration');
+  const pam = stacks.configurations.map((path) => checkConfiguration(path, 'pam'));
+  progress('sshd');
+  const trustsKeys = pam.some(({ config }) => config !== undefined && config.trustedKeys.length > 0);
+  const sshd = checkSshd(stacks.services.includes('sshd'), { user, addr }, trustsKeys);
+  progress('sudo');
+  const sudo = checkSudo(stacks.services.includes('sudo')).list;
   const configurations = [
-    ...stacks.configurations.map((path) => checkConfiguration(path, 'pam')),
+    ...pam,
     ...(sshd.loginDuo ? [checkConfiguration('/etc/duo/login_duo.conf', 'login_duo')] : []),
   ];
   progress('engine');
@@ -39,7 +41,7 @@ export async function checkMachine({
   progress('Duo');
   const usable = configurations.flatMap(({ config }) => config ?? []);
   const same = (one: (typeof usable)[number]) =>
-    [one.host, one.port, one.ikey, one.skey.reveal(), one.httpProxy?.reveal()].join('\n');
+    [one.host, one.port, one.ikey, one.skey?.reveal() ?? one.skeyFile, one.httpProxy?.reveal()].join('\n');
   const services = await Promise.all(
     [...new Map(usable.map((config) => [same(config), config])).values()].map((config) =>
       checkService(config),

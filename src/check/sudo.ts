@@ -1,6 +1,6 @@
 /** sudo's rules: who gets past PAM. */
 import { Findings } from './finding.ts';
-import { runProgram } from './machine.ts';
+import { readText, runProgram, statusOf } from './machine.ts';
 
 /** The parts of cvtsudoers' output that matter here. */
 interface Option {
@@ -17,8 +17,35 @@ interface Sudoers {
 /** Minutes for which sudo asks neither password nor Duo; worth a warning. */
 const LONG_MINUTES = 60;
 
-export function checkSudo(): Findings {
+/** Where sudo looks for plugins. */
+const PLUGINS = '/usr/libexec/sudo/';
+
+/** The approval plugin, if sudo.conf names it: it asks Duo about every command, so the rules do not matter. */
+function checkPlugin(name: string, asksDuo: boolean): Findings {
   const findings = new Findings('sudo');
+  const path = name.startsWith('/') ? name : `${PLUGINS}${name}`;
+  if (statusOf(path) === undefined)
+    findings.error(
+      'plugin-missing',
+      `/etc/sudo.conf names ${path}, which does not exist, so sudo refuses everything`,
+      'Install pam-duo-ts, or remove the line from /etc/sudo.conf.',
+    );
+  else findings.ok('plugin', "sudo's approval plugin asks Duo about each command");
+  if (asksDuo)
+    findings.warn(
+      'plugin-and-stack',
+      'Commands with a password ask Duo twice: by the stack of sudo, and by the approval plugin',
+      'duo-ts pam disable sudo',
+    );
+  return findings;
+}
+
+/** @param asksDuo whether sudo's PAM stack does */
+export function checkSudo(asksDuo: boolean): Findings {
+  const plugin = /^[ \t]*Plugin[ \t]+duo_ts_approval[ \t]+(\S+)/m.exec(readText('/etc/sudo.conf') ?? '')?.[1];
+  if (plugin !== undefined) return checkPlugin(plugin, asksDuo);
+  const findings = new Findings('sudo');
+  if (!asksDuo) return findings;
   const run = runProgram('cvtsudoers', '-f', 'json', '/etc/sudoers');
   if (run === undefined) return findings;
   if (run.status !== 0) {

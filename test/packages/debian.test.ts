@@ -88,6 +88,12 @@ for (const suite of ['bookworm', 'trixie']) {
     t.not(refused.status, 0);
     t.regex(refused.output, /still in use[\s\S]*\/etc\/pam\.d\/su:\d+:auth required pam_duo_ts\.so/);
     tree.write('/etc/pam.d/su', by_hand);
+    tree.write('/etc/sudo.conf', 'Plugin duo_ts_approval duo_ts_approval.so\n');
+    t.regex(
+      tree.attempt('apt-get', 'remove', '--yes', 'pam-duo-ts').output,
+      /\/etc\/sudo\.conf names duo_ts_approval[\s\S]*Remove that line first/,
+    );
+    tree.run('rm', '/etc/sudo.conf');
     tree.run('apt-get', 'remove', '--yes', 'pam-duo-ts', 'libduo-ts1');
     t.false(tree.has('/usr/libexec/duo-ts'));
     t.regex(tree.read('/etc/duo/pam_duo.conf'), /skey = ./);
