@@ -12,7 +12,7 @@ const SPEAKING = [
   'src/login/!(libduo).ts',
   'src/duo/!(address-file|anchors|signature).ts',
   'native/{login,pam}/*.c',
-  'native/{bridge/{bridge,resident},host/config_file,unix/{account,system}}.c',
+  'native/{bridge/{bridge,resident},host/{code_file,config_file},unix/{account,system}}.c',
 ];
 
 /** Strings that look like log lines but are sent to Duo or to a proxy. */
@@ -21,6 +21,8 @@ const UNSEEN = [
   // Kinds of opinions.
   'no service',
   'unknown name',
+  // A kind of bindings.
+  'key and network',
   'CONNECT % HTTP/1.1',
   'Proxy-Authorization: %',
   '-----BEGIN CERTIFICATE-----',

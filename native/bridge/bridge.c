@@ -11,6 +11,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "code_file.h"
 #include "engine.h"
 #include "facts.h"
 #include "frame.h"
@@ -284,6 +285,17 @@ static void give_groups(struct bridge *login, const struct frame_message *messag
     account_groups_free(&groups);
 }
 
+/* Uses up the break-glass code that the verdict relies on. False: the login has ended. */
+static bool use_code(struct bridge *login, const struct frame_text_field *file) {
+    char why[256] = "out of memory";
+    char *name = frame_dup(file);
+    bool used = name != NULL && code_file_remove(name, why, sizeof why);
+    free(name);
+    if (!used)
+        fail(login, BRIDGE_SERVICE_ERROR, "%s", why);
+    return used;
+}
+
 static void take_verdict(struct bridge *login, const struct frame_message *message) {
     struct bridge_verdict *verdict = login->verdict;
     uint32_t outcome = message->numbers[TAG_OUTCOME];
@@ -292,6 +304,8 @@ static void take_verdict(struct bridge *login, const struct frame_message *messa
         fail_protocol(login, "an invalid verdict");
         return;
     }
+    if (message->texts[TAG_CODE_FILE].length > 0 && !use_code(login, &message->texts[TAG_CODE_FILE]))
+        return;
     snprintf(verdict->error, sizeof verdict->error, "%.*s", (int)error->length, error->data);
     verdict->code = message->numbers[TAG_CODE];
     verdict->motd = message->numbers[TAG_MOTD] != 0;

@@ -78,6 +78,13 @@ struct bridge_facts {
     /* The kernel's login uid, if known. */
     bool login_uid_known;
     uint32_t login_uid;
+    /* The kernel's audit session, if known. */
+    bool session_known;
+    uint32_t session;
+    /* What sshd tells about the methods that have succeeded (SSH_AUTH_INFO_0); NULL: nothing. */
+    const char *auth_info;
+    /* Duo has let the user in before in this PAM transaction. */
+    bool passed_before;
     /* The passwd entries of user and caller_uid. */
     struct account account;
     struct account caller;

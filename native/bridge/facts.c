@@ -53,10 +53,15 @@ void facts_put(struct frame_writer *frame, const struct bridge_facts *facts, uin
     frame_text(frame, TAG_RHOST, facts->rhost);
     frame_text(frame, TAG_TTY, facts->tty);
     frame_text(frame, TAG_RUSER, facts->ruser);
-    frame_number(frame, TAG_FLAGS, (facts->silent ? 1u : 0u) | (facts->no_conversation ? 2u : 0u));
+    frame_number(frame, TAG_FLAGS,
+                 (facts->silent ? 1u : 0u) | (facts->no_conversation ? 2u : 0u) |
+                     (facts->passed_before ? 4u : 0u));
     frame_number(frame, TAG_CALLER_UID, facts->caller_uid);
     if (facts->login_uid_known)
         frame_number(frame, TAG_LOGIN_UID, facts->login_uid);
+    if (facts->session_known)
+        frame_number(frame, TAG_SESSION, facts->session);
+    frame_text(frame, TAG_AUTH_INFO, facts->auth_info);
     if (facts->account.name != NULL)
         frame_number(frame, TAG_ACCOUNT_UID, facts->account.uid);
     put_account(frame, &facts->account, account_tags);

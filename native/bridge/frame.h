@@ -18,6 +18,7 @@ enum frame_type {
     FRAME_ANSWER = 3,
     FRAME_CANCEL = 4,
     FRAME_GROUPS = 5,
+    FRAME_FORGET = 6,
     FRAME_ENGINE_HELLO = 65,
     FRAME_PROMPT = 66,
     FRAME_STATUS = 67,
@@ -74,6 +75,9 @@ enum frame_tag {
     TAG_MOTD = 58,
     TAG_LOGIN_UID = 59,
     TAG_FIELDS = 60,
+    TAG_SESSION = 61,
+    TAG_AUTH_INFO = 62,
+    TAG_CODE_FILE = 63,
 };
 
 /* More than the highest tag. */

@@ -226,6 +226,7 @@ static struct bridge *start(struct launcher *launcher, const struct bridge_host 
     facts.config_text = config.text;
     facts.config_length = config.length;
     facts.login_uid_known = login_uid_read(&facts.login_uid);
+    facts.session_known = login_session_read(&facts.session);
     host_name = account_host_name();
     facts.host_name = host_name == NULL ? "localhost" : host_name;
     bridge = bridge_start(&facts, host, &engines, verdict);

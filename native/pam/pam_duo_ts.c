@@ -114,7 +114,7 @@ static bool read_arguments(struct module *module, int argc, const char **argv) {
         const char *engine = value_of(argv[i], "engine");
         const char *socket = value_of(argv[i], "socket");
         if (config != NULL) {
-            module->config_path = config;
+            module->config_path = strcmp(config, "none") == 0 ? NULL : config;
         } else if (engine != NULL && engine[0] == '/') {
             module->engines.path = engine;
         } else if (socket != NULL && (socket[0] == '/' || strcmp(socket, "none") == 0)) {
@@ -137,6 +137,27 @@ static bool has_conversation(pam_handle_t *pamh) {
     if (pam_get_item(pamh, PAM_CONV, &value) != PAM_SUCCESS || value == NULL)
         return false;
     return ((const struct pam_conv *)value)->conv != NULL;
+}
+
+/* ---- whether this PAM transaction has passed before ---- */
+
+#define PASSED "pam_duo_ts_passed"
+
+static void free_passed(pam_handle_t *pamh, void *user, int status) {
+    (void)pamh, (void)status;
+    free(user);
+}
+
+/* Without memory, the next login asks Duo again. */
+static void note_passed(pam_handle_t *pamh, const char *user) {
+    char *copy = strdup(user);
+    if (copy != NULL && pam_set_data(pamh, PASSED, copy, free_passed) != PAM_SUCCESS)
+        free(copy);
+}
+
+static bool has_passed(pam_handle_t *pamh, const char *user) {
+    const void *passed = NULL;
+    return pam_get_data(pamh, PASSED, &passed) == PAM_SUCCESS && passed != NULL && strcmp(passed, user) == 0;
 }
 
 /* ---- the login ---- */
@@ -179,11 +200,15 @@ static int run_login(struct module *module, const char *user) {
     facts.no_conversation = !has_conversation(module->pamh);
     facts.caller_uid = getuid();
     facts.login_uid_known = login_uid_read(&facts.login_uid);
+    facts.session_known = login_session_read(&facts.session);
     if (facts.service == NULL) {
         log_failure(module, LOG_ERR, "Error in Duo login", user, facts.rhost, "the host named no service");
         goto out;
     }
-    if (config_file_read(&config, module->config_path, why, sizeof why)) {
+    if (module->config_path == NULL) {
+        /* The resident engine has the configuration. */
+        engines.path = NULL;
+    } else if (config_file_read(&config, module->config_path, why, sizeof why)) {
         facts.config_path = module->config_path;
         facts.config_text = config.text;
         facts.config_length = config.length;
@@ -198,12 +223,16 @@ static int run_login(struct module *module, const char *user) {
     }
     (void)account_by_name(&facts.account, user);
     (void)account_by_uid(&facts.caller, facts.caller_uid);
+    facts.auth_info = pam_getenv(module->pamh, "SSH_AUTH_INFO_0");
+    facts.passed_before = has_passed(module->pamh, user);
     /* Set by sudo; every other service ignores it. */
     facts.command = getenv("SUDO_COMMAND");
     host_name = account_host_name();
     facts.host_name = host_name == NULL ? "localhost" : host_name;
 
     bridge_login(&facts, &host, &engines, &verdict);
+    if (verdict.outcome == BRIDGE_PASS && verdict.code == 0)
+        note_passed(module->pamh, user);
     if (!verdict.from_engine)
         log_failure(module, verdict.signal != 0 ? LOG_WARNING : LOG_ERR,
                     verdict.signal != 0 ? "Aborted Duo login" : "Error in Duo login", user, facts.rhost,

@@ -5,6 +5,7 @@ import { encodeFrame, type Field, type Frame, FrameError, FrameType } from './fr
 
 const FLAG_SILENT = 1;
 const FLAG_NO_CONVERSATION = 2;
+const FLAG_PASSED_BEFORE = 4;
 const LOGIN_SYNC = 1;
 const LOGIN_AUTO = 2;
 const MAX_CONFIG = 65_536;
@@ -30,8 +31,11 @@ export function factsFromFrame(frame: Frame): Facts {
     ...optional('ruser', frame.optionalText('ruser')),
     silent: (flags & FLAG_SILENT) !== 0,
     noConversation: (flags & FLAG_NO_CONVERSATION) !== 0,
+    ...((flags & FLAG_PASSED_BEFORE) === 0 ? {} : { passedBefore: true }),
     callerUid,
     ...optional('loginUid', frame.optionalNumber('loginUid')),
+    ...optional('session', frame.optionalNumber('session')),
+    ...optional('authInfo', frame.optionalText('authInfo')),
     ...optional('account', account(frame, 'account', frame.optionalNumber('accountUid'))),
     ...optional('accountError', frame.optionalText('accountError')),
     ...optional('caller', account(frame, 'caller', callerUid)),
@@ -101,11 +105,10 @@ export function factsToFrame(facts: Facts): Buffer {
   if (facts.rhost !== undefined) fields.push(['rhost', facts.rhost]);
   if (facts.tty !== undefined) fields.push(['tty', facts.tty]);
   if (facts.ruser !== undefined) fields.push(['ruser', facts.ruser]);
-  fields.push(
-    ['flags', (facts.silent ? FLAG_SILENT : 0) | (facts.noConversation ? FLAG_NO_CONVERSATION : 0)],
-    ['callerUid', facts.callerUid],
-  );
+  fields.push(['flags', flagsOf(facts)], ['callerUid', facts.callerUid]);
   if (facts.loginUid !== undefined) fields.push(['loginUid', facts.loginUid]);
+  if (facts.session !== undefined) fields.push(['session', facts.session]);
+  if (facts.authInfo !== undefined) fields.push(['authInfo', facts.authInfo]);
   if (facts.account !== undefined) {
     fields.push(['accountUid', facts.account.uid], ...accountFields('account', facts.account));
   }
@@ -121,6 +124,14 @@ export function factsToFrame(facts: Facts): Buffer {
   if (facts.envFactor !== undefined) fields.push(['envFactor', facts.envFactor.reveal()]);
   if (facts.application !== undefined) fields.push(...applicationFields(facts.application));
   return encodeFrame(FrameType.facts, fields);
+}
+
+function flagsOf({ silent, noConversation, passedBefore }: Facts): number {
+  return (
+    (silent ? FLAG_SILENT : 0) |
+    (noConversation ? FLAG_NO_CONVERSATION : 0) |
+    (passedBefore ? FLAG_PASSED_BEFORE : 0)
+  );
 }
 
 function accountFields(whose: 'account' | 'caller', entry: Account): Field[] {

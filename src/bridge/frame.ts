@@ -20,6 +20,7 @@ export const FrameType = {
   answer: 3,
   cancel: 4,
   groups: 5,
+  forget: 6,
   engineHello: 65,
   prompt: 66,
   status: 67,
@@ -87,6 +88,9 @@ export const FIELDS = {
   motd: { tag: 58, kind: 'number' },
   loginUid: { tag: 59, kind: 'number' },
   fields: { tag: 60, kind: 'text' },
+  session: { tag: 61, kind: 'number' },
+  authInfo: { tag: 62, kind: 'foreign' },
+  codeFile: { tag: 63, kind: 'text' },
   answer: { tag: 48, kind: 'foreign' },
 } as const satisfies Record<string, FieldShape>;
 
@@ -102,6 +106,8 @@ const FACTS_FIELDS: readonly FieldName[] = [
   'flags',
   'callerUid',
   'loginUid',
+  'session',
+  'authInfo',
   'accountName',
   'accountUid',
   'accountGecos',
@@ -132,12 +138,13 @@ const TYPE_FIELDS: Readonly<Record<FrameType, readonly FieldName[]>> = {
   [FrameType.answer]: ['answer', 'failed'],
   [FrameType.cancel]: ['signal'],
   [FrameType.groups]: ['group', 'groupsError'],
+  [FrameType.forget]: ['user'],
   [FrameType.engineHello]: ['version', 'release'],
   [FrameType.prompt]: ['text'],
   [FrameType.status]: ['text'],
   [FrameType.log]: ['priority', 'text', 'channel', 'fields'],
   [FrameType.heartbeat]: [],
-  [FrameType.verdict]: ['outcome', 'code', 'error', 'motd'],
+  [FrameType.verdict]: ['outcome', 'code', 'error', 'motd', 'codeFile'],
   [FrameType.needs]: ['groupsOf'],
 };
 

@@ -46,6 +46,8 @@ export interface LinkOptions {
   readonly maxDeadline?: number;
   /** The longest accepted frame, in bytes; absent: the protocol's limit. */
   readonly maxFacts?: number;
+  /** Forgets the remembered approvals of an account, or all; returns their number. Absent: FORGET is refused. */
+  readonly forget?: (user: string | undefined) => number;
 }
 
 /**
@@ -60,6 +62,16 @@ export async function serveLogin(
   const link = new Link(socket, options);
   try {
     const facts = await link.facts();
+    if (facts instanceof Forget) {
+      if (options.forget === undefined) return undefined;
+      const count = options.forget(facts.user);
+      const verdict = {
+        outcome: Outcome.pass,
+        code: DuoCode.ok,
+        error: `forgot ${count} approvals`,
+      } as const;
+      return link.end(verdict) ? verdict : undefined;
+    }
     link.startDeadline(Math.min(facts.deadline, options.maxDeadline ?? facts.deadline));
     const verdict = await judge(facts, login, link);
     return link.end(verdict) ? verdict : undefined;
@@ -86,6 +98,15 @@ async function judge(facts: Facts, login: Login, link: Link): Promise<Verdict> {
   }
 }
 
+/** FORGET in place of FACTS. */
+class Forget {
+  readonly user: string | undefined;
+
+  constructor(user: string | undefined) {
+    this.user = user;
+  }
+}
+
 type Waiter<T> = PromiseWithResolvers<T>;
 
 const GROUPS_OF = { account: 1, caller: 2 } as const;
@@ -96,7 +117,7 @@ class Link {
   readonly #clock: Clock;
   readonly #abort = new AbortController();
   readonly #timers = new AbortController();
-  readonly #facts: Waiter<Facts> = Promise.withResolvers();
+  readonly #facts: Waiter<Facts | Forget> = Promise.withResolvers();
   readonly #stopBeating: () => void;
   #greeted = false;
   #informed = false;
@@ -153,8 +174,8 @@ class Link {
     if (factsWithin !== undefined) void this.#awaitFacts(factsWithin);
   }
 
-  /** Resolves when FACTS have arrived. */
-  facts(): Promise<Facts> {
+  /** Resolves when FACTS, or FORGET, have arrived. */
+  facts(): Promise<Facts | Forget> {
     return this.#facts.promise;
   }
 
@@ -173,6 +194,7 @@ class Link {
       ['code', verdict.code],
       ['error', clip(verdict.error)],
       ...(verdict.motd ? [['motd', 1] as const] : []),
+      ...(verdict.codeFile === undefined ? [] : [['codeFile', verdict.codeFile] as const]),
     ]);
     return true;
   }
@@ -202,7 +224,9 @@ class Link {
     } else if (frame.type === FrameType.cancel) {
       throw new FrameError('the host cancelled');
     } else if (!this.#informed) {
-      this.#facts.resolve(factsFromFrame(frame));
+      this.#facts.resolve(
+        frame.type === FrameType.forget ? new Forget(frame.optionalText('user')) : factsFromFrame(frame),
+      );
       this.#informed = true;
     } else if (frame.type === FrameType.groups && this.#groups !== undefined) {
       this.#groups.resolve(groupsFromFrame(frame));

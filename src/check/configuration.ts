@@ -1,8 +1,10 @@
 /** A configuration file: its owner and mode, what it says, and what that means for logins. */
 import { type Config, type ConfigSource, parseConfig } from '../config/config.ts';
+import { parseUsernameMap, UsernameMapError } from '../config/username-map.ts';
+import { OwnedFileError, readOwned } from '../lib/owned-file.ts';
 import { allNegated, wildcardMatches } from '../policy/groups.ts';
 import { Findings } from './finding.ts';
-import { namesOf, readText, runProgram, statusOf } from './machine.ts';
+import { hasUser, namesOf, readText, runProgram, statusOf } from './machine.ts';
 
 export interface CheckedConfig {
   readonly path: string;
@@ -80,6 +82,15 @@ function meaning(path: string, config: Config, findings: Findings): void {
       'Remove noverify.',
     );
   if (config.cafile !== undefined && !config.noverify) checkCafile(config.cafile, findings);
+  for (const user of config.skeyFile?.startsWith('/') ? ENGINE_USERS : [])
+    checkReadable('skey-file-unreadable', config.skeyFile ?? '', user, findings);
+  if (config.usernameMap !== undefined) checkUsernameMap(config.usernameMap, findings);
+  if (config.remember > 0 && config.rememberFor.length === 0)
+    findings.warn(
+      'remember-nothing',
+      `${path}: remember has no effect without remember_for`,
+      'Set remember_for, for example to sudo.',
+    );
   checkGroups(path, config, findings);
   if (config.sendGecos && usersEditGecos())
     findings.warn(
@@ -118,6 +129,54 @@ function checkCafile(path: string, findings: Findings): void {
       `cafile ${path} is not readable by the engine's users`,
       `chmod 644 ${path}`,
     );
+}
+
+/** The users of resident and private engines. */
+const ENGINE_USERS = ['duo', 'duo-private'];
+
+function checkReadable(id: string, path: string, user: string, findings: Findings): void {
+  const test = runProgram(
+    'setpriv',
+    `--reuid=${user}`,
+    `--regid=${user}`,
+    '--clear-groups',
+    'test',
+    '-r',
+    path,
+  );
+  if (test !== undefined && test.status !== 0)
+    findings.error(
+      id,
+      `${path} is not readable by the engine's user ${user}, so its logins are denied`,
+      `setfacl -m user:${user}:r ${path}, and let ${user} enter its directory`,
+    );
+}
+
+function checkUsernameMap(path: string, findings: Findings): void {
+  try {
+    const map = parseUsernameMap(readOwned(path), path);
+    const names = [...map].map(([account, name]) =>
+      name === '!' ? `${account}: denied` : `${account}: ${name}`,
+    );
+    findings.ok('username-map', `${path}: ${names.join(', ')}`);
+    for (const account of map.keys())
+      if (account !== '*' && !hasUser(account))
+        findings.warn(
+          'username-map-unknown',
+          `${path} names ${account}, which is no account of this machine`,
+          'Correct the name.',
+        );
+  } catch (error) {
+    if (!(error instanceof OwnedFileError || error instanceof UsernameMapError)) throw error;
+    const what = error instanceof OwnedFileError ? `${path} can't be used (${error.message})` : error.message;
+    findings.error(
+      'username-map',
+      `${what}, so every login is denied`,
+      'Correct it: see pam_duo_ts.conf(5).',
+    );
+    return;
+  }
+  for (const user of ENGINE_USERS) checkReadable('username-map-unreadable', path, user, findings);
 }
 
 function checkGroups(path: string, { groups }: Config, findings: Findings): void {

@@ -12,7 +12,7 @@ import { authorization, duoDate } from '../duo/signature.ts';
 import { userAgent } from '../duo/user-agent.ts';
 import { systemClock } from '../lib/clock.ts';
 import { RELEASE } from '../lib/release.ts';
-import { serviceOf } from '../login/open-duo.ts';
+import { serviceOf, skeyOf } from '../login/open-duo.ts';
 import { Findings } from './finding.ts';
 
 /** Milliseconds for one address, and for one reply. */
@@ -146,6 +146,10 @@ async function checkAnswers(
       findings.error('clock', clock, 'Set the clock, and run a time service (systemd-timesyncd, chrony).');
     else if (Math.abs(service.offset) >= WARN_MS)
       findings.warn('clock', clock, 'Run a time service (systemd-timesyncd, chrony).');
+    if (config.skeyFile?.startsWith('%d/')) {
+      findings.ok('keys', `skey is the engine's credential ${config.skeyFile}, so it is not checked here`);
+      return;
+    }
     await checkKeys(service, config, signal);
     findings.ok('keys', 'Duo accepts ikey and skey');
   } catch (error) {
@@ -156,6 +160,8 @@ async function checkAnswers(
         'Duo does not accept ikey and skey',
         'Copy both from the same UNIX Application in the Duo admin panel, and host too.',
       );
+    else if (error.code === 'ERR_DUO_HANDLE')
+      findings.error('skey-file', error.message, 'Create it with root as its owner: see pam_duo_ts.conf(5).');
     else
       findings.error(
         'duo-answer',
@@ -168,11 +174,9 @@ async function checkAnswers(
 }
 
 /** The call that checks the keys. @throws DuoError */
-async function checkKeys(
-  service: DuoService,
-  { ikey, skey, host }: Config,
-  signal: AbortSignal,
-): Promise<void> {
+async function checkKeys(service: DuoService, config: Config, signal: AbortSignal): Promise<void> {
+  const { ikey, host } = config;
+  const skey = skeyOf(config);
   const date = duoDate(systemClock.now() + service.offset);
   const method = 'GET';
   const path = '/auth/v2/check';

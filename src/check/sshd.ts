@@ -13,9 +13,14 @@ export interface CheckedSshd {
 
 /**
  * @param asksDuo whether sshd's PAM stack does
+ * @param trustsKeys whether a configuration has trusted_keys
  * @param who of `sshd -T -C`, such as `user=alice,addr=192.0.2.7`
  */
-export function checkSshd(asksDuo: boolean, who: { user: string; addr: string }): CheckedSshd {
+export function checkSshd(
+  asksDuo: boolean,
+  who: { user: string; addr: string },
+  trustsKeys = false,
+): CheckedSshd {
   const findings = new Findings('sshd');
   const run = runProgram('sshd', '-T', '-C', `user=${who.user},host=${who.addr},addr=${who.addr}`);
   if (run === undefined) return { findings, loginDuo: false };
@@ -46,6 +51,12 @@ export function checkSshd(asksDuo: boolean, who: { user: string; addr: string })
         'Set UsePAM yes in sshd_config.',
       );
     checkMethods(values, findings, who.user);
+    if (trustsKeys && !/touch-required|verify-required/.test(values.get('pubkeyauthoptions') ?? ''))
+      findings.error(
+        'touch-not-required',
+        'trusted_keys is set, but users can exempt their keys from a touch (no-touch-required in authorized_keys)',
+        'Set PubkeyAuthOptions touch-required in sshd_config.',
+      );
     const grace = Number(values.get('logingracetime'));
     if (grace > 0 && grace < LOGIN_SECONDS)
       findings.warn(

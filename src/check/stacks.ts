@@ -9,7 +9,7 @@ import { readText, runProgram, statusOf } from './machine.ts';
 
 const MODULE = 'pam_duo_ts.so';
 const LIBRARIES = ['/{usr/,}lib/security', '/{usr/,}lib64/security', '/{usr/,}lib/*/security'];
-const ARGUMENTS = /^(?:debug|conf=\/.*|engine=\/.*|socket=(?:\/.*)?)$/;
+const ARGUMENTS = /^(?:debug|conf=(?:\/.*|none)|engine=\/.*|socket=(?:\/.*|none))$/;
 /** A second stack of a program, which is a way around Duo when only the first one asks. */
 const COMPANIONS: Readonly<Record<string, string>> = { sudo: 'sudo-i', su: 'su-l' };
 /** Ways to a shell that an administrator may have forgotten. */
@@ -66,7 +66,7 @@ export function checkStacks(): CheckedStacks {
     configurations: [
       ...new Set([
         ...(plain || calls.length === 0 ? ['/etc/duo/pam_duo.conf'] : []),
-        ...argumentsOf('conf='),
+        ...argumentsOf('conf=').filter((path) => path !== 'none'),
       ]),
     ],
     engines: [...new Set(argumentsOf('engine='))],

@@ -2,9 +2,11 @@
 import { Command } from 'commander';
 import { RELEASE } from '../lib/release.ts';
 import { authCommand } from './auth.ts';
+import { breakGlassCommand } from './break-glass.ts';
 import { checkCommand } from './check.ts';
 import { confCommand } from './conf.ts';
 import { engineCommand } from './engine-command.ts';
+import { forgetCommand } from './forget.ts';
 import { migrateCommand } from './migrate.ts';
 import { pamCommand } from './pam.ts';
 import { simulateCommand } from './simulate.ts';
@@ -20,6 +22,8 @@ export function duoTs(): Command {
     .addCommand(checkCommand())
     .addCommand(statusCommand())
     .addCommand(authCommand())
+    .addCommand(forgetCommand())
+    .addCommand(breakGlassCommand())
     .addCommand(confCommand())
     .addCommand(supportCommand())
     .addCommand(pamCommand())

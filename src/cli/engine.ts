@@ -6,6 +6,7 @@ import { serveLogin } from '../bridge/link.ts';
 import { localAddress } from '../duo/local-address.ts';
 import { systemClock } from '../lib/clock.ts';
 import { RELEASE } from '../lib/release.ts';
+import { BreakGlass } from '../login/break-glass.ts';
 import { loginFor } from '../login/login.ts';
 import { openDuo } from '../login/open-duo.ts';
 import { giveUpPermissions } from './permissions.ts';
@@ -22,7 +23,12 @@ export async function runEngine(): Promise<void> {
     process.exit(2);
   }
   const socket = new Socket({ fd: SOCKET, readable: true, writable: true });
-  const login = loginFor({ openDuo: openDuoOnce, localAddress, engine: 'private' });
+  const login = loginFor({
+    openDuo: openDuoOnce,
+    localAddress,
+    engine: 'private',
+    breakGlass: new BreakGlass(systemClock),
+  });
   await serveLogin(socket, login, { clock: systemClock, release: RELEASE });
   await finished(socket, { readable: false }).catch(() => {});
   process.exit(0);

@@ -41,10 +41,13 @@ export function printDiff(path: string, before: string, after: string): void {
 }
 
 /** Runs an action; a refusal, or a failure of the system, is a message and exit code 1. */
-export function refusing<Arguments extends unknown[]>(command: string, action: (...args: Arguments) => void) {
-  return (...args: Arguments) => {
+export function refusing<Arguments extends unknown[]>(
+  command: string,
+  action: (...args: Arguments) => void | Promise<void>,
+) {
+  return async (...args: Arguments): Promise<void> => {
     try {
-      action(...args);
+      await action(...args);
     } catch (error) {
       const system = error instanceof Error && 'code' in error;
       if (!(error instanceof RefusedError) && !system) throw error;

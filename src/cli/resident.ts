@@ -13,9 +13,11 @@ import { ServiceCache } from '../duo/service-cache.ts';
 import { systemClock } from '../lib/clock.ts';
 import { RELEASE } from '../lib/release.ts';
 import { cleanText } from '../lib/text.ts';
+import { BreakGlass } from '../login/break-glass.ts';
 import { loginFor } from '../login/login.ts';
 import { type ConfigText, Priority } from '../login/messages.ts';
 import { keepConnected, openDuo } from '../login/open-duo.ts';
+import { Approvals } from '../resident/approvals.ts';
 import { awaitEnd, type End } from '../resident/end.ts';
 import { awaitIdle } from '../resident/idle.ts';
 import { LEAVE_MS, LOGIN_MS, ResidentServer } from '../resident/server.ts';
@@ -90,11 +92,15 @@ export async function runResident(options: ResidentArguments): Promise<void> {
       resolver: new MemoryResolver(systemClock, createLookUp(systemClock), store),
     },
   );
+  const approvals = new Approvals(systemClock);
   const server: ResidentServer = new ResidentServer({
+    forget: (user) => approvals.forget(user),
     login: loginFor({
       openDuo: (duo, tell, program) => openDuo(duo, tell, program, serviceCache),
       localAddress,
       engine: 'resident',
+      approvals,
+      breakGlass: new BreakGlass(systemClock),
       recorded: (record) => statistics.count(record),
     }),
     clock: systemClock,

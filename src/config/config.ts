@@ -12,7 +12,10 @@ export interface Config {
   readonly host: string;
   readonly port: number;
   readonly ikey: string;
-  readonly skey: Secret;
+  /** Undefined: it is in skeyFile. */
+  readonly skey: Secret | undefined;
+  /** Absolute path, or `%d/NAME` for a credential of systemd's; undefined: skey is in the configuration. */
+  readonly skeyFile: string | undefined;
   /** Absolute path of a PEM file of certificate authorities that replaces Duo's; undefined: Duo's own. */
   readonly cafile: string | undefined;
   readonly noverify: boolean;
@@ -44,6 +47,16 @@ export interface Config {
   readonly motd: boolean;
   /** `json`: each login also logs its record, see login/record.ts. */
   readonly audit: 'none' | 'json';
+  /** Absolute path of a file with the Duo names of accounts; undefined: none. */
+  readonly usernameMap: string | undefined;
+  /** Types of security keys that count as the second factor of an sshd login. */
+  readonly trustedKeys: readonly string[];
+  /** Milliseconds for which an approval holds in its session, or for its key; 0: none is remembered. */
+  readonly remember: number;
+  /** The PAM services that a remembered approval passes. */
+  readonly rememberFor: readonly string[];
+  /** An approved password login counts also for the keyboard-interactive step of the same connection. */
+  readonly pushOnce: boolean;
 }
 
 /** The result when Duo is unreachable: `safe` lets the user in, `secure` does not. */
@@ -114,9 +127,10 @@ export function parseConfig(text: string, { path, program }: ConfigSource): Pars
       complain(`Invalid ${program === 'pam' ? 'pam_duo' : 'login_duo'} option: '${name}'`);
     }
   }
-  const { host, ikey, skey } = settings;
+  const { host, ikey, skey, skeyFile } = settings;
   // A file that was cut off while it was written looks like this. It must not let anybody in.
-  const empty = host === '' && ikey === '' && skey === undefined;
+  const keyless = skey === undefined && skeyFile === undefined;
+  const empty = host === '' && ikey === '' && keyless;
   const failmode = failmodeOf(text, settings);
   const failed: ParsedConfig = { ok: false, denies: denies || empty, failmode, notices };
   if (firstError !== undefined) complain(`Parse error in ${path}, line ${firstError}`);
@@ -126,9 +140,13 @@ export function parseConfig(text: string, { path, program }: ConfigSource): Pars
     );
   }
   if (firstError !== undefined || empty) return failed;
-  if (host === '' || ikey === '' || skey === undefined) {
+  if (host === '' || ikey === '' || keyless) {
     complain(`Missing host, ikey, or skey in ${path}`);
     return failed;
+  }
+  if (skey !== undefined && skeyFile !== undefined) {
+    complain(`skey and skey_file cannot both be set in ${path}`);
+    return { ...failed, denies: true };
   }
   if (settings.autopush && settings.verifiedPush) {
     complain(`autopush and verified_push cannot both be enabled in ${path}`);
@@ -138,7 +156,7 @@ export function parseConfig(text: string, { path, program }: ConfigSource): Pars
     complain(`disable_ca_pinning and cafile cannot both be set in ${path}`);
     return failed;
   }
-  return { ok: true, config: Object.freeze({ ...settings, host, ikey, skey }), notices };
+  return { ok: true, config: Object.freeze(settings), notices };
 }
 
 /** Options whose values are secret. */

@@ -6,11 +6,10 @@ import { parseGroups } from './groups.ts';
 
 const MAX_GROUPS = 256;
 const MAX_PROMPTS = 3;
+const LONGEST_REMEMBER = 24 * 3_600_000;
 
-/** An incomplete configuration: `skey` may be missing. */
-export type Settings = { -readonly [K in keyof Omit<Config, 'skey'>]: Config[K] } & {
-  skey: Secret | undefined;
-};
+/** A configuration that may be incomplete. */
+export type Settings = { -readonly [K in keyof Config]: Config[K] };
 
 /** The option cannot have this value. A message goes to standard error. */
 export class InvalidValue extends Error {
@@ -29,6 +28,7 @@ export function defaults(): Settings {
     port: 443,
     ikey: '',
     skey: undefined,
+    skeyFile: undefined,
     cafile: undefined,
     noverify: false,
     disableCaPinning: false,
@@ -49,6 +49,11 @@ export function defaults(): Settings {
     gecosUsernamePos: undefined,
     motd: false,
     audit: 'none',
+    usernameMap: undefined,
+    trustedKeys: [],
+    remember: 0,
+    rememberFor: [],
+    pushOnce: false,
   };
 }
 
@@ -80,7 +85,11 @@ export const options: ReadonlyMap<string, Option> = new Map<string, Option>([
   ['host', set(readHost)],
   ['ikey', set((value) => ({ ikey: value }))],
   ['skey', set((value) => ({ skey: value === '' ? undefined : new Secret(value) }))],
-  ['cafile', set(readCafile)],
+  [
+    'skey_file',
+    set((value) => ({ skeyFile: /^%d\/[\w.-]+$/.test(value) ? value : path('skey_file', value) })),
+  ],
+  ['cafile', set((value) => ({ cafile: path('cafile', value) }))],
   ['disable_ca_pinning', flag('disableCaPinning')],
   ['min_tls', set(readMinTls)],
   ['http_proxy', set((value) => ({ httpProxy: value === '' ? undefined : new Secret(value) }))],
@@ -98,12 +107,14 @@ export const options: ReadonlyMap<string, Option> = new Map<string, Option>([
   ['gecos_delim', set(readGecosDelim)],
   ['gecos_username_pos', set(readGecosPosition)],
   ['verified_push', flag('verifiedPush')],
-  [
-    'hold_back',
-    set((value, { holdBack }) => ({ holdBack: [...holdBack, ...value.split(/[\s,]+/).filter(Boolean)] })),
-  ],
+  ['hold_back', set((value, { holdBack }) => ({ holdBack: [...holdBack, ...words(value)] }))],
   ['motd', flag('motd')],
   ['audit', set(readAudit)],
+  ['username_map', set((value) => ({ usernameMap: path('username_map', value) }))],
+  ['trusted_keys', set((value, { trustedKeys }) => ({ trustedKeys: [...trustedKeys, ...keyTypes(value)] }))],
+  ['remember', set((value) => ({ remember: duration(value) }))],
+  ['remember_for', set((value, { rememberFor }) => ({ rememberFor: [...rememberFor, ...words(value)] }))],
+  ['push_once', flag('pushOnce')],
   [
     'gecos_parsed',
     deprecated(
@@ -132,9 +143,33 @@ function readHost(value: string): Partial<Settings> {
 }
 
 /** The caller of a setuid program (su) chooses its working directory, so relative paths are refused. */
-function readCafile(value: string): Partial<Settings> {
-  if (!value.startsWith('/')) throw new DenyingValue(`Invalid cafile: '${value}' (must be an absolute path)`);
-  return { cafile: value };
+function path(name: string, value: string): string {
+  if (!value.startsWith('/'))
+    throw new DenyingValue(`Invalid ${name}: '${value}' (must be an absolute path)`);
+  return value;
+}
+
+function words(value: string): string[] {
+  return value.split(/[\s,]+/).filter(Boolean);
+}
+
+/** Keys of other types need no touch. */
+function keyTypes(value: string): string[] {
+  for (const type of words(value)) {
+    if (!/^(?:webauthn-)?sk-[a-z0-9-]+@openssh\.com$/.test(type))
+      throw new DenyingValue(
+        `Invalid trusted_keys: '${type}' (must be a type of security keys, sk-…@openssh.com)`,
+      );
+  }
+  return words(value);
+}
+
+function duration(value: string): number {
+  const [, count, unit = ''] = /^(\d{1,5}) ?([smh])$/.exec(value) ?? [];
+  const ms = Number(count) * ({ s: 1000, m: 60_000, h: 3_600_000 }[unit] ?? Number.NaN);
+  if (!(ms <= LONGEST_REMEMBER))
+    throw new InvalidValue(`Invalid remember: '${value}' (must be like 30m, at most 24h)`);
+  return ms;
 }
 
 function readMinTls(value: string): Partial<Settings> {

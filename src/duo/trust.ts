@@ -3,9 +3,10 @@
  * any certificate.
  */
 import { X509Certificate } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { PeerCertificate } from 'node:tls';
 import { checkServerIdentity } from 'node:tls';
+import { OwnedFileError, readOwned } from '../lib/owned-file.ts';
 import { ANCHORS } from './anchors.ts';
 import { DuoHandleError } from './errors.ts';
 import { codeOf } from './local.ts';
@@ -72,28 +73,17 @@ export function loadTrust(
 function readStore({ paths, owner }: SystemStore): Trust {
   const problems: string[] = [];
   for (const path of paths) {
-    let text: string | undefined;
+    let text: string;
     try {
-      text = readOwned(path, owner);
+      text = readOwned(path, [owner]);
     } catch (error) {
-      problems.push(`${path} (${codeOf(error)})`);
+      if (!(error instanceof OwnedFileError)) throw error;
+      problems.push(`${path} (${error.message})`);
       continue;
     }
-    if (text === undefined) problems.push(`${path} (others than root may write to it)`);
-    else return { kind: 'authorities', pem: certificatesIn(text, `${path} holds no usable certificates`) };
+    return { kind: 'authorities', pem: certificatesIn(text, `${path} holds no usable certificates`) };
   }
   throw new DuoHandleError(`disable_ca_pinning found no certificates of the system: ${problems.join(', ')}`);
-}
-
-/** The content of a file that belongs to the owner and that nobody else can write; undefined otherwise. */
-function readOwned(path: string, owner: number): string | undefined {
-  const fd = openSync(path, 'r');
-  try {
-    const { uid, mode } = fstatSync(fd);
-    return uid === owner && (mode & 0o022) === 0 ? readFileSync(fd, 'utf8') : undefined;
-  } finally {
-    closeSync(fd);
-  }
 }
 
 /**

@@ -1,10 +1,13 @@
 /** One login with a configuration: read it, apply the policy, then make up to `prompts` attempts with Duo. */
 
 import { type Config, type ConfigSource, type Notice, parseConfig } from '../config/config.ts';
+import { parseUsernameMap, type UsernameMap, UsernameMapError } from '../config/username-map.ts';
 import type { DuoApi } from '../duo/api.ts';
 import { codeOfResult } from '../duo/codes.ts';
 import { DuoError } from '../duo/errors.ts';
 import type { Progress } from '../duo/progress.ts';
+import { OwnedFileError, readOwned } from '../lib/owned-file.ts';
+import { type Binding, bindingOf } from '../policy/bindings.ts';
 import { isLocalCaller, NOT_FOR_LOCAL_CALLERS } from '../policy/caller.ts';
 import { isMute } from '../policy/flags.ts';
 import { ALL_NEGATED, allNegated, needsFactor } from '../policy/groups.ts';
@@ -12,9 +15,13 @@ import { unreadableAccount, whoAuthenticates } from '../policy/identity.ts';
 import { originOf, REPLACED_BY_LOCAL_ADDRESS } from '../policy/origin.ts';
 import { failmodeRuling, failureRuling, lateSentence, type Ruling } from '../policy/outcome.ts';
 import { sentence } from '../policy/sentence.ts';
+import { sshAuth } from '../policy/ssh-auth.ts';
+import type { BreakGlass, CodeFile } from './break-glass.ts';
 import {
+  type Account,
   CancelledError,
   Channel,
+  ConversationError,
   DeadlineError,
   DuoCode,
   type Facts,
@@ -46,6 +53,13 @@ export interface LoginTools {
   readonly recorded?: (record: LoginRecord) => void;
   /** `private`: the engine was started by the PAM application of this login, which controls it. */
   readonly engine: 'private' | 'resident';
+  /** Remembers approvals; absent: this engine remembers none. */
+  readonly approvals?: {
+    readonly age: (binding: string, within: number) => number | undefined;
+    readonly add: (binding: string, user: string) => void;
+  };
+  /** One-time codes; absent: none are accepted. */
+  readonly breakGlass?: BreakGlass;
 }
 
 /** duo_unix's complete sentence, because programs parse the log. An empty cafile is an error here. */
@@ -66,6 +80,8 @@ export interface ProgramProfile {
   readonly failedName: keyof Names;
   /** Whether a successful login shows the message of the day. */
   readonly motd: (config: Config) => boolean;
+  /** Whether the program can use up a break-glass code. */
+  readonly usesCodes: boolean;
 }
 
 /** Log sentences for results that Duo or the user decided. */
@@ -80,6 +96,9 @@ const ENDS = {
     reason: true,
   },
 } as const;
+
+/** The number of break-glass codes that a login can try. */
+const CODE_ATTEMPTS = 3;
 
 /** Denies, whatever failmode says. */
 const DENIAL = failureRuling('ERR_DUO_LOCAL', false, 'secure');
@@ -107,6 +126,9 @@ class ConfiguredLogin {
   #result: Result = 'error';
   #config: Config | undefined;
   #progress: Progress | undefined;
+  #binding: Binding | undefined;
+  /** Break-glass codes, read while files can still be read. */
+  #codes: readonly CodeFile[] = [];
 
   constructor(facts: Facts, context: LoginContext, profile: ProgramProfile, tools: LoginTools) {
     this.#facts = facts;
@@ -181,14 +203,26 @@ class ConfiguredLogin {
 
   async #withConfig(config: Config): Promise<Verdict> {
     this.#config = config;
-    const identity = whoAuthenticates(this.#facts, config);
+    let map: UsernameMap | undefined;
+    try {
+      map = readUsernameMap(config.usernameMap);
+    } catch (error) {
+      if (!(error instanceof UsernameMapError)) throw error;
+      return this.#denied(DuoCode.clientError, error.message);
+    }
+    const identity = whoAuthenticates(this.#facts, config, map);
     if (identity.kind === 'unknown') {
       const error = `there is no passwd entry for ${identity.name}`;
       this.#log('error', Priority.error, 'Error in Duo login', error);
       return { outcome: Outcome.userUnknown, code: DuoCode.clientError, error };
     }
-    const { account } = identity;
     const duoUser = this.#profile.duoUser(this.#facts);
+    if (identity.kind === 'unnamed') {
+      const error = `${config.usernameMap} gives ${identity.name} no Duo name`;
+      this.#log('denied', Priority.warning, 'Aborted Duo login', error);
+      return { outcome: Outcome.denied, code: DuoCode.abort, error };
+    }
+    const { account } = identity;
     this.#names = { os: account.name, duo: duoUser ?? identity.duoUser };
     if (allNegated(config.groups)) this.#context.log(Priority.warning, ALL_NEGATED);
     if (config.groups.length > 0) {
@@ -211,8 +245,37 @@ class ConfiguredLogin {
     }
     // With a Duo user name from the caller, the GECOS name does not matter.
     if (duoUser === undefined) this.#notices(identity.notices);
+    const instead = this.#insteadOfDuo(config, account);
+    if (instead !== undefined) return instead;
     if (config.noverify) this.#context.log(Priority.warning, NOVERIFY);
+    if (config.failmode === 'secure' && this.#profile.usesCodes && !isMute(this.#facts))
+      this.#codes = this.#tools.breakGlass?.codesOf(account.name) ?? [];
     return this.#withDuo(config);
+  }
+
+  /** A second factor that the administrator accepts instead of asking Duo now; undefined: there is none. */
+  #insteadOfDuo(config: Config, account: Account): Verdict | undefined {
+    const { keys, password } = sshAuth(this.#facts);
+    const trusted = keys.find(({ type }) => config.trustedKeys.includes(type));
+    if (trusted !== undefined) {
+      const key = `${trusted.type} ${trusted.fingerprint}`;
+      return this.#pass('trusted_key', 'Trusted key instead of Duo login', key);
+    }
+    if (config.pushOnce && this.#facts.passedBefore && password)
+      return this.#pass('remembered', 'Remembered Duo login', 'approved before in this connection');
+    if (config.remember === 0) return undefined;
+    this.#binding = bindingOf(this.#facts, account, this.#names.duo);
+    if (this.#binding === undefined || !config.rememberFor.includes(this.#facts.service)) return undefined;
+    const { value, place } = this.#binding;
+    const age = this.#tools.approvals?.age(value, config.remember);
+    if (age === undefined) return undefined;
+    const minutes = Math.floor(age / 60_000);
+    return this.#pass('remembered', 'Remembered Duo login', `approved ${minutes} min ago for this ${place}`);
+  }
+
+  #pass(result: Result, message: string, reason: string): Verdict {
+    this.#log(result, Priority.info, message, reason);
+    return { outcome: Outcome.pass, code: DuoCode.ok, error: '' };
   }
 
   async #withDuo(config: Config): Promise<Verdict> {
@@ -259,26 +322,65 @@ class ConfiguredLogin {
     };
   }
 
-  #judge(end: LoginEnd, config: Config): Verdict {
+  async #judge(end: LoginEnd, config: Config): Promise<Verdict> {
     this.#progress = end.progress;
     switch (end.kind) {
       // A user who does not answer in time is not evidence that Duo is unreachable.
       case 'late':
         return this.#rule(DENIAL, lateSentence(end.stage), 'late');
       case 'error':
-        return this.#rule(failureRuling(end.error.code, end.asked, config.failmode), end.error.message);
+        return this.#absent(failureRuling(end.error.code, end.asked, config.failmode), end.error.message);
       case 'failed':
         return { outcome: Outcome.maxTries, code: codeOfResult(end), error: end.message };
       default: {
         const { outcome, priority, message, reason } = ENDS[end.kind];
         const error = reason ? end.message : undefined;
         this.#log(end.kind === 'allowed' ? 'approved' : end.kind, priority, message, error);
+        if (end.kind === 'allowed' && this.#binding !== undefined)
+          this.#tools.approvals?.add(this.#binding.value, this.#names.os);
         return {
           outcome,
           code: codeOfResult(end),
           error: outcome === Outcome.pass ? '' : end.message,
         };
       }
+    }
+  }
+
+  /** Duo did not decide. With failmode=secure a break-glass code still does, if there is one for this account. */
+  async #absent(ruling: Ruling, error: string): Promise<Verdict> {
+    const codes = this.#codes;
+    const user = this.#names.os;
+    const { breakGlass } = this.#tools;
+    if (ruling.result !== 'failsecure' || codes.length === 0 || breakGlass === undefined)
+      return this.#rule(ruling, error);
+    this.#context.log(Priority.warning, this.#line('Break-glass code wanted', error));
+    for (let attempt = 0; attempt < CODE_ATTEMPTS; attempt += 1) {
+      if (!breakGlass.allows(user)) return this.#rule(ruling, `${error}; too many wrong break-glass codes`);
+      const answer = await this.#ask();
+      if (answer === undefined || answer.trim() === '') break;
+      const code = await breakGlass.check(user, codes, answer, this.#context.signal);
+      if (code !== undefined) {
+        const left = codes.length - 1;
+        this.#log(
+          'break_glass',
+          Priority.error,
+          'Break-glass login',
+          `code ${code.name} is used up, ${left} left`,
+        );
+        return { outcome: Outcome.pass, code: ruling.code, error: '', codeFile: code.name };
+      }
+      this.#context.log(Priority.error, this.#line('Wrong break-glass code'));
+    }
+    return this.#rule(ruling, error);
+  }
+
+  async #ask(): Promise<string | undefined> {
+    try {
+      return await this.#context.conversation.prompt('Duo is unreachable. Break-glass code: ');
+    } catch (error) {
+      if (error instanceof ConversationError) return undefined;
+      throw error;
     }
   }
 
@@ -312,5 +414,16 @@ class ConfiguredLogin {
     for (const { priority, text, channel } of notices) {
       this.#context.log(priority, channel === Channel.log ? sentence(text) : text, channel);
     }
+  }
+}
+
+/** @throws UsernameMapError when the file cannot be used */
+function readUsernameMap(path: string | undefined): UsernameMap | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return parseUsernameMap(readOwned(path), path);
+  } catch (error) {
+    if (!(error instanceof OwnedFileError)) throw error;
+    throw new UsernameMapError(`username_map ${path} can't be used (${error.message})`);
   }
 }

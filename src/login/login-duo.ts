@@ -13,6 +13,7 @@ const profile: ProgramProfile = {
   attempt,
   failedName: 'duo',
   motd: ({ motd }) => motd,
+  usesCodes: false,
 };
 
 /**

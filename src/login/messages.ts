@@ -60,7 +60,7 @@ export interface Application {
   readonly sync: boolean;
 }
 
-/** The login uid of a process outside any login session. */
+/** The login uid, and the audit session, of a process outside any login session. */
 export const NO_LOGIN_UID = 0xffff_ffff;
 
 /** The facts of one login. */
@@ -80,6 +80,12 @@ export interface Facts {
   readonly callerUid: number;
   /** The kernel's login uid of the PAM application; NO_LOGIN_UID when none is set; absent when unknown. */
   readonly loginUid?: number;
+  /** The kernel's audit session of the PAM application; NO_LOGIN_UID when there is none; absent when unknown. */
+  readonly session?: number;
+  /** sshd's SSH_AUTH_INFO_0: a line for each method that has succeeded in this connection. */
+  readonly authInfo?: string;
+  /** This PAM transaction has passed Duo before. */
+  readonly passedBefore?: true;
   /** The passwd entry of `user`; absent when there is none. */
   readonly account?: Account;
   /** Why the passwd entry of `user` could not be read. */
@@ -110,6 +116,8 @@ export interface Verdict {
   readonly error: string;
   /** Whether to show the message of the day. */
   readonly motd?: boolean;
+  /** The file of a break-glass code that this login uses up. Without its removal there is no login. */
+  readonly codeFile?: string;
 }
 
 /** How the engine talks to the user: conv_prompt and conv_status of duo(3). */

@@ -13,6 +13,7 @@ const profile: ProgramProfile = {
   attempt: (facts, config) => ({ flags: flagsOf(facts, config) }),
   failedName: 'os',
   motd: () => false,
+  usesCodes: true,
 };
 
 /** Creates the login function of the PAM module. */

@@ -10,6 +10,12 @@ export const RESULTS = [
   'skipped',
   /** `groups` does not ask this user. */
   'exempt',
+  /** Duo approved before, in the same session, or for the same key and network (`remember`, `push_once`). */
+  'remembered',
+  /** A security key of `trusted_keys` was the second factor. */
+  'trusted_key',
+  /** Duo was unreachable, and a one-time code was used. */
+  'break_glass',
   /** Duo was unreachable, and failmode let the user in. */
   'failsafe',
   /** Duo was unreachable, and failmode denied. */

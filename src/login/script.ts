@@ -12,6 +12,7 @@ export function scriptLogin(tools: LoginTools, factor: string | undefined): Logi
     attempt: () => (factor === undefined ? { flags } : { flags, factor }),
     failedName: 'os',
     motd: () => false,
+    usesCodes: false,
   };
   return configuredLogin(profile, tools);
 }

@@ -1,6 +1,7 @@
 /** Who authenticates, and under which Duo user name. */
 
 import type { Config, Notice } from '../config/config.ts';
+import { mappedName, type UsernameMap } from '../config/username-map.ts';
 import { type Account, Channel, type Facts, Priority } from '../login/messages.ts';
 import { type SentenceParts, sentence } from './sentence.ts';
 
@@ -13,19 +14,25 @@ export type Identity =
       readonly duoUser: string;
       readonly notices: readonly Notice[];
     }
-  /** The user who must authenticate has no passwd entry. */
-  | { readonly kind: 'unknown'; readonly name: string };
+  /** The user who must authenticate has no passwd entry, or no Duo name. */
+  | { readonly kind: 'unknown'; readonly name: string }
+  | { readonly kind: 'unnamed'; readonly name: string };
 
 const ROOT_UID = 0;
 
-/** The account that authenticates: for `su` to root the caller, otherwise the target account. */
-export function whoAuthenticates(facts: Facts, config: Config): Identity {
+/**
+ * The account that authenticates: for `su` to root the caller, otherwise the target account.
+ * @param map the file of username_map
+ */
+export function whoAuthenticates(facts: Facts, config: Config, map?: UsernameMap): Identity {
   const is = isSu(facts.service) && facts.account?.uid === ROOT_UID ? 'caller' : 'account';
   const account = facts[is];
   if (account === undefined) {
     return { kind: 'unknown', name: is === 'caller' ? `uid ${facts.callerUid}` : facts.user };
   }
-  const { name, notices } = duoName(account, config);
+  const mapped = map === undefined ? undefined : mappedName(map, account.name);
+  if (mapped === '!') return { kind: 'unnamed', name: account.name };
+  const { name, notices } = mapped === undefined ? duoName(account, config) : { name: mapped, notices: [] };
   return { kind: 'known', is, account, duoUser: name, notices };
 }
 

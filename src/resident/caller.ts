@@ -21,8 +21,12 @@ export type JudgedFacts =
 
 /** The facts for the login, or why there is no login. */
 export async function judgeFacts(facts: Facts, uid: number, options: CallerOptions): Promise<JudgedFacts> {
-  if (uid === 0) return { ok: true, facts };
   const { settings, config, hostName } = options;
+  if (uid === 0) {
+    // The module has the argument conf=none.
+    const own = facts.program === 'pam' && facts.config === undefined && config !== undefined;
+    return { ok: true, facts: own ? { ...facts, config } : facts };
+  }
   const no = (error: string): JudgedFacts => ({ ok: false, error });
   if (facts.program !== 'pam') return no(`${facts.program} of uid ${uid} is not served by a resident engine`);
   if (facts.config !== undefined || facts.application !== undefined) {

@@ -38,6 +38,8 @@ export interface ServerOptions extends CallerOptions {
   readonly release: string;
   /** The groups of a uid. */
   readonly groupsOf: (uid: number) => Promise<Groups>;
+  /** Forgets the remembered approvals of an account, or all; returns their number. */
+  readonly forget: (user: string | undefined) => number;
   /** The engine's own log: one line, without secrets. */
   readonly log: (priority: Priority, text: string) => void;
 }
@@ -125,7 +127,7 @@ export class ResidentServer {
       heartbeats: this.#heartbeats,
       factsWithin: FACTS_MS,
       maxDeadline: LOGIN_MS,
-      ...(uid === 0 ? {} : { maxFacts: MAX_FACTS }),
+      ...(uid === 0 ? { forget: this.#options.forget } : { maxFacts: MAX_FACTS }),
     });
     if (socket.closed) return;
     const timer = new AbortController();

@@ -14,7 +14,7 @@ function read(more: string, base = BASE) {
   const parsed = parseConfig(base + more, PAM);
   if (!parsed.ok) throw new Error(parsed.notices.map(({ text }) => text).join('; '));
   const { skey, httpProxy, ...rest } = parsed.config;
-  return { ...rest, skey: skey.reveal(), httpProxy: httpProxy?.reveal() };
+  return { ...rest, skey: skey?.reveal(), httpProxy: httpProxy?.reveal() };
 }
 
 type Read = ReturnType<typeof read>;
@@ -52,6 +52,12 @@ test('defaults', (t) => {
     gecosUsernamePos: undefined,
     motd: false,
     audit: 'none',
+    skeyFile: undefined,
+    usernameMap: undefined,
+    trustedKeys: [],
+    remember: 0,
+    rememberFor: [],
+    pushOnce: false,
   });
 });
 

@@ -26,7 +26,7 @@ test('the smallest valid configuration', (t) => {
       noverify: false,
     },
   });
-  t.true(parsed.ok && parsed.config.skey.reveal() === 'never-to-be-seen');
+  t.true(parsed.ok && parsed.config.skey?.reveal() === 'never-to-be-seen');
 });
 
 test('a configuration is frozen', (t) => {

@@ -22,7 +22,7 @@ test('every flag is off by default', (t) => {
   const names = Object.entries(defaults())
     .filter(([, value]) => typeof value === 'boolean')
     .map(([name]) => name);
-  t.is(names.length, 9);
+  t.is(names.length, 10);
   for (const name of names) {
     const option = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     const read = (value: string) => Reflect.get(set([option, value]), name);

@@ -44,6 +44,7 @@ const SAVED = [
   '/etc/duo',
   SSHD,
   '/etc/sudoers.d',
+  '/etc/sudo.conf',
   '/etc/login.defs',
   '/etc/hosts',
   '/etc/passwd',
@@ -161,6 +162,20 @@ mistake('unreadable-cafile', () => chmodSync('/etc/duo/ca.pem', 0o600));
 mistake('groups-all-negated', () => addConfig('groups = !backup'));
 mistake('group-unknown', () => addConfig('groups = *,!bakcup'));
 mistake('gecos-editable', () => addConfig('send_gecos = yes'));
+mistake('remember-nothing', () => addConfig('remember = 30m'));
+const map = (text: string, mode = 0o644) => {
+  writeFileSync('/etc/duo/users', text, { mode });
+  addConfig('username_map = /etc/duo/users');
+};
+mistake('username-map', () => map('alice\n'));
+mistake('username-map-unknown', () => map('nobody-at-all = x\n'));
+mistake('username-map-unreadable', () => map('alice = alice\n', 0o600));
+const keyFile = (text: string, mode: number) => {
+  writeFileSync('/etc/duo/skey', text, { mode });
+  edit(CONFIG, /^skey = .*$/m, 'skey_file = /etc/duo/skey');
+};
+mistake('skey-file', () => keyFile('two words\n', 0o600));
+mistake('skey-file-unreadable', () => keyFile(`${duo.service.application.skey}\n`, 0o600));
 
 const other = (what: RegExp, by: string) => () => edit(CONFIG, what, by);
 mistake('dns', other(/^host = .*$/m, 'host = api-00000000.invalid'));
@@ -292,6 +307,7 @@ mistake('engine-missing#2', line('sudo', 'auth required pam_duo_ts.so engine=/op
 mistake('sshd-invalid', sshd('Nonsense yes'));
 mistake('usepam', sshd('UsePAM no'));
 mistake('methods', sshd('AuthenticationMethods publickey keyboard-interactive'));
+mistake('touch-not-required', () => addConfig('trusted_keys = sk-ssh-ed25519@openssh.com'));
 mistake('sshd-invalid#2', sshd('KbdInteractiveAuthentication no'));
 mistake('pubkeyauthentication', sshd('AuthenticationMethods any'));
 mistake('never-asked', sshd('AuthenticationMethods any\nKbdInteractiveAuthentication no'));
@@ -321,6 +337,9 @@ mistake('not-authenticate', sudoers('Defaults !authenticate'));
 mistake('timestamp-timeout', sudoers('Defaults timestamp_timeout=-1'));
 mistake('timestamp-global', sudoers('Defaults timestamp_type=global'));
 mistake('pam-service', sudoers('Defaults pam_service=login'));
+const sudoConf = (text: string) => () => writeFileSync('/etc/sudo.conf', `${text}\n`);
+mistake('plugin-and-stack', sudoConf('Plugin duo_ts_approval duo_ts_approval.so'));
+mistake('plugin-missing', sudoConf('Plugin duo_ts_approval /opt/duo_ts_approval.so'));
 
 for (const [name, damage] of Object.entries(MISTAKES)) {
   test(`finds ${name.replace('#', ', way ')}`, async (t) => {

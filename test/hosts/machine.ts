@@ -99,13 +99,15 @@ export interface Resident {
   readonly log: () => string;
 }
 
-/** Starts a resident engine and waits until it accepts connections. */
-export function startResident(...args: string[]): Resident {
+/** Starts a resident engine and waits until it accepts connections. @param options arguments, and its environment */
+export function startResident(...options: (string | Readonly<Record<string, string>>)[]): Resident {
+  const args = options.filter((option) => typeof option === 'string');
+  const env = Object.assign({}, ...options.filter((option) => typeof option !== 'string'));
   const path = `/tmp/resident-${performance.now()}.log`;
   const log = openSync(path, 'w');
   const engine = spawn(RESIDENT_ENGINE, ['engine', '--resident', ...args], {
     stdio: ['ignore', 'ignore', log],
-    env: {},
+    env,
   });
   closeSync(log);
   engine.unref();

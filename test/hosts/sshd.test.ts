@@ -1,7 +1,7 @@
 /** Real sshd, real ssh, over loopback. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import test from 'ava';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import {
@@ -17,10 +17,10 @@ import {
   useStack,
   withoutEngine,
 } from './machine.ts';
+import { ASK, makeAsk, ssh as sshAt } from './ssh-client.ts';
 import { SshServer } from './ssh-server.ts';
 
 const PORT = 2222;
-const ASK = '/tmp/ask';
 let log: SystemLog;
 let duo: Simulator;
 let sshd: SshServer | undefined;
@@ -34,12 +34,7 @@ test.before(async () => {
   mkdirSync('/home/alice/.ssh', { mode: 0o700 });
   writeFileSync('/home/alice/.ssh/authorized_keys', readFileSync('/tmp/key.pub'), { mode: 0o600 });
   run('chown', '-R', 'alice:alice', '/home/alice/.ssh');
-  // Records the prompts of ssh and answers them in order.
-  writeFileSync(
-    ASK,
-    `#!/bin/sh\nprintf '%s\\n' "$1" >>${ASK}.prompts\nhead -n 1 ${ASK}.answers\nsed -i 1d ${ASK}.answers\n`,
-  );
-  chmodSync(ASK, 0o755);
+  makeAsk();
 });
 test.after.always(() => log.stop());
 
@@ -58,49 +53,10 @@ async function startSshd(...options: string[]): Promise<void> {
   sshd = await SshServer.start(PORT, ['UsePAM yes', 'PrintMotd no', 'PrintLastLog no', ...options]);
 }
 
+const ssh = (methods: string, answers: readonly string[], ...options: string[]) =>
+  sshAt(PORT, methods, answers, ...options);
+
 const KEYBOARD = ['KbdInteractiveAuthentication yes', 'PasswordAuthentication no'];
-
-interface Session {
-  readonly status: number | null;
-  readonly output: string;
-  /** All prompts of ssh, joined. */
-  readonly prompts: string;
-}
-
-async function ssh(methods: string, answers: readonly string[], ...options: string[]): Promise<Session> {
-  writeFileSync(`${ASK}.prompts`, '');
-  writeFileSync(`${ASK}.answers`, answers.map((answer) => `${answer}\n`).join(''));
-  const settings = [
-    `PreferredAuthentications=${methods}`,
-    'StrictHostKeyChecking=no',
-    'UserKnownHostsFile=/dev/null',
-    'LogLevel=ERROR',
-    'NumberOfPasswordPrompts=1',
-    'ControlPath=none',
-    ...options,
-  ].flatMap((option) => ['-o', option]);
-  const client = spawn(
-    'ssh',
-    ['-F', '/dev/null', '-p', String(PORT), ...settings, 'alice@127.0.0.1', 'id -un'],
-    {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: process.env['PATH'], SSH_ASKPASS: ASK, SSH_ASKPASS_REQUIRE: 'force', HOME: '/root' },
-    },
-  );
-  let output = '';
-  client.stdout.on('data', (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  client.stderr.on('data', (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  const [status]: unknown[] = await once(client, 'close');
-  return {
-    status: typeof status === 'number' ? status : null,
-    output,
-    prompts: readFileSync(`${ASK}.prompts`, 'utf8'),
-  };
-}
 
 test('keyboard-interactive: password, then a passcode', async (t) => {
   await startSshd(...KEYBOARD);

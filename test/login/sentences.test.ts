@@ -18,7 +18,7 @@ import {
   Outcome,
   type Verdict,
 } from '../../src/login/messages.ts';
-import { openDuo } from '../../src/login/open-duo.ts';
+import { openDuo, skeyOf } from '../../src/login/open-duo.ts';
 import { pamLogin } from '../../src/login/pam.ts';
 import { factsOf } from '../lib/facts.ts';
 import { FakeClock } from '../lib/fake-clock.ts';
@@ -493,7 +493,7 @@ test('a wait requested by Duo is shown, and denies when it exceeds the time limi
       host: simulator.host,
       port: simulator.port,
       ikey: simulator.service.application.ikey,
-      skey: config.skey,
+      skey: skeyOf(config),
       trust: { kind: 'authorities', pem: [simulator.ca] },
       timeout: 0,
       userAgent: 'x',

@@ -95,6 +95,21 @@ systemctl restart ssh`);
   });
 }
 
+test.serial('a break-glass code, while Duo is absent and failmode is secure', async (t) => {
+  const [code = ''] = (await machine.run('duo-ts break-glass make alice --count 1 2>/dev/null')).split('\n');
+  t.regex(await machine.run('stat --format=%C /etc/duo/break-glass/*'), /:duo_ts_code_t:s0\n$/);
+  await machine.run(`echo ${code} >/tmp/code; echo 'failmode = secure' >>/etc/duo/pam_duo.conf
+systemctl stop simulator`);
+  const login = await machine.attempt(LOGIN);
+  await machine.run("systemctl start simulator; sed -i '/^failmode/d' /etc/duo/pam_duo.conf");
+  t.regex(login.output, /^alice$/m);
+  t.is(await machine.run('ls /etc/duo/break-glass'), '');
+  t.regex(
+    await machine.run('journalctl --no-pager -o cat DUO_RESULT=break_glass'),
+    /Break-glass login for 'alice' .*is used up, 0 left/,
+  );
+});
+
 test.serial('duo-ts check knows that the policy is loaded', async (t) => {
   const { output } = await machine.attempt('duo-ts check --user alice');
   t.notRegex(output, /^ERROR/m, output);

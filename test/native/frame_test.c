@@ -93,6 +93,7 @@ static bool field_is(const struct frame_message *message, const struct field *fi
     case TAG_RELEASE:
     case TAG_TEXT:
     case TAG_ERROR:
+    case TAG_CODE_FILE:
         return text_is(&message->texts[field->tag], field);
     default:
         return field->tag < FRAME_TAGS && field->length == 4 &&
@@ -220,16 +221,27 @@ static void check_caller(void) {
     struct frame_writer frame = {0};
     struct bridge_facts facts = {.program = "pam", .service = "sudo", .user = "alice", .host_name = "host"};
     static const unsigned char ruser[] = {TAG_RUSER, 0, 0, 0, 4, 'b', 'e', 'r', 't'};
+    static const unsigned char session[] = {TAG_SESSION, 0, 0, 0, 4, 0, 0, 0, 9};
+    static const unsigned char auth_info[] = {TAG_AUTH_INFO, 0, 0, 0, 2, 'p', '\n'};
+    static const unsigned char flags[] = {TAG_FLAGS, 0, 0, 0, 4, 0, 0, 0, 4};
     static const unsigned char login_uid[] = {TAG_LOGIN_UID, 0, 0, 0, 4, 0xff, 0xff, 0xff, 0xff};
     for (int known = 0; known < 2; known++) {
         facts.ruser = known ? "bert" : NULL;
         facts.login_uid_known = known != 0;
         facts.login_uid = UINT32_MAX;
+        facts.session_known = known != 0;
+        facts.session = 9;
+        facts.auth_info = known ? "p\n" : NULL;
+        facts.passed_before = known != 0;
         facts_put(&frame, &facts, 1000);
         CHECK(frame_end(&frame), "%zu bytes", frame.length);
         CHECK((memmem(frame.data, frame.length, ruser, sizeof ruser) != NULL) == (known != 0), "ruser");
         CHECK((memmem(frame.data, frame.length, login_uid, sizeof login_uid) != NULL) == (known != 0),
               "login_uid");
+        CHECK((memmem(frame.data, frame.length, session, sizeof session) != NULL) == (known != 0), "session");
+        CHECK((memmem(frame.data, frame.length, auth_info, sizeof auth_info) != NULL) == (known != 0),
+              "auth_info");
+        CHECK((memmem(frame.data, frame.length, flags, sizeof flags) != NULL) == (known != 0), "flags");
     }
     frame_free(&frame);
 }

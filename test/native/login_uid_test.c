@@ -7,6 +7,7 @@
 
 static char path[] = "/tmp/login_uid_test.XXXXXX";
 #define LOGIN_UID_PATH path
+#define LOGIN_SESSION_PATH path
 #include "../../native/unix/login_uid.c"
 #include "check.h"
 
@@ -46,6 +47,7 @@ int main(void) {
         CHECK(!reads(nonsense[i], &uid) && uid == 7, "'%s' became %u", nonsense[i], uid);
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         CHECK(reads(good[i].text, &uid) && uid == good[i].uid, "'%s' became %u", good[i].text, uid);
+    CHECK(reads("8\n", &uid) && login_session_read(&uid) && uid == 8, "a session became %u", uid);
     unlink(path);
     uid = 7;
     CHECK(!login_uid_read(&uid) && uid == 7, "a file that is not there became %u", uid);

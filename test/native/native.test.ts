@@ -22,6 +22,7 @@ const LOGIN_DUO = resolve('build/Release/login_duo');
 const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   account_test: [],
   login_uid_test: [],
+  code_file_test: [],
   journal_test: [],
   frame_test: ['test/fixtures/frames'],
   config_file_test: [],

@@ -63,6 +63,7 @@ function setUp(
     hostName: 'host.example.test',
     accountOf,
     groupsOf: async (uid) => ({ names: [`groups of ${uid}`] }),
+    forget: () => 0,
   });
   return { clock, log, logins, server };
 }

@@ -20,7 +20,7 @@ test('it writes a configuration for clients', async (t) => {
       failmode: 'secure',
     },
   });
-  t.true(parsed.ok && parsed.config.skey.reveal() === EXAMPLE_APPLICATION.skey);
+  t.true(parsed.ok && parsed.config.skey?.reveal() === EXAMPLE_APPLICATION.skey);
 });
 
 test('it uses the keys and the users it was given', async (t) => {
