@@ -49,6 +49,9 @@ if [ "$purpose" = machines ]; then
   packages="$packages
 mmdebstrap:/usr/bin/mmdebstrap
 qemu-system-x86:/usr/bin/qemu-system-x86_64
+qemu-system-arm:/usr/bin/qemu-system-aarch64
+qemu-user-static:/usr/bin/qemu-aarch64-static
+arch-test:/usr/bin/arch-test
 qemu-utils:/usr/bin/qemu-img
 e2fsprogs:/usr/sbin/mkfs.ext4
 policycoreutils:/usr/sbin/setfiles

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sudo_plugin.h>
 #include <syslog.h>
-#include <unistd.h>
 
 #include "account.h"
 #include "bridge.h"
@@ -29,6 +28,7 @@ static struct plugin {
     const char *config_path;
     struct bridge_engines engines;
     const char *user;
+    const char *uid;
     const char *tty;
     char error[640];
 } plugin;
@@ -111,6 +111,7 @@ static int plugin_open(unsigned int version, sudo_conv_t conversation, sudo_prin
         .config_path = DEFAULT_CONFIG,
         .engines = {.path = DUO_TS_ENGINE, .socket = DUO_TS_SOCKET},
         .user = value_of(user_info, "user"),
+        .uid = value_of(user_info, "uid"),
         .tty = value_of(user_info, "tty"),
     };
     if (SUDO_API_VERSION_GET_MAJOR(version) != SUDO_API_VERSION_MAJOR)
@@ -150,11 +151,14 @@ static int plugin_check(char *const command_info[], char *const run_argv[], char
     int result = 0;
 
     (void)run_envp;
-    /* sudo authenticates root never. */
-    if (getuid() == 0)
-        return 1;
-    if (plugin.user == NULL)
+    /* sudo's word: its real uid may be another one by now. */
+    char *end = NULL;
+    unsigned long uid = plugin.uid == NULL ? 0 : strtoul(plugin.uid, &end, 10);
+    if (plugin.user == NULL || end == NULL || end == plugin.uid || *end != '\0')
         return refuse(errstr, "sudo named no user");
+    /* sudo never authenticates root. */
+    if (uid == 0)
+        return 1;
     put_command(command, sizeof command, value_of(command_info, "command"), run_argv);
     if (!config_file_read(&config, plugin.config_path, why, sizeof why)) {
         write_log(LOG_ERR, why);
@@ -166,7 +170,7 @@ static int plugin_check(char *const command_info[], char *const run_argv[], char
     facts.config_length = config.length;
     facts.tty = plugin.tty;
     facts.ruser = plugin.user;
-    facts.caller_uid = getuid();
+    facts.caller_uid = (uid_t)uid;
     facts.login_uid_known = login_uid_read(&facts.login_uid);
     facts.session_known = login_session_read(&facts.session);
     (void)account_by_name(&facts.account, plugin.user);

@@ -4,7 +4,7 @@ import { parseUsernameMap, UsernameMapError } from '../config/username-map.ts';
 import { OwnedFileError, readOwned } from '../lib/owned-file.ts';
 import { allNegated, wildcardMatches } from '../policy/groups.ts';
 import { Findings } from './finding.ts';
-import { hasUser, namesOf, readText, runProgram, statusOf } from './machine.ts';
+import { canRead, ENGINE_USERS, hasUser, namesOf, readText, runProgram, statusOf } from './machine.ts';
 
 export interface CheckedConfig {
   readonly path: string;
@@ -131,20 +131,8 @@ function checkCafile(path: string, findings: Findings): void {
     );
 }
 
-/** The users of resident and private engines. */
-const ENGINE_USERS = ['duo', 'duo-private'];
-
 function checkReadable(id: string, path: string, user: string, findings: Findings): void {
-  const test = runProgram(
-    'setpriv',
-    `--reuid=${user}`,
-    `--regid=${user}`,
-    '--clear-groups',
-    'test',
-    '-r',
-    path,
-  );
-  if (test !== undefined && test.status !== 0)
+  if (!canRead(user, path))
     findings.error(
       id,
       `${path} is not readable by the engine's user ${user}, so its logins are denied`,

@@ -44,6 +44,15 @@ export function namesOf(database: 'group' | 'passwd'): readonly string[] {
   return (runProgram('getent', database)?.stdout ?? '').split('\n').map((line) => line.split(':')[0] ?? '');
 }
 
+/** The users of resident and private engines. */
+export const ENGINE_USERS = ['duo', 'duo-private'];
+
+/** Whether a user can read a file. */
+export function canRead(user: string, path: string): boolean {
+  const as = [`--reuid=${user}`, `--regid=${user}`, '--clear-groups'];
+  return runProgram('setpriv', ...as, 'test', '-r', path)?.status !== 1;
+}
+
 export function hasUser(name: string): boolean {
   return runProgram('getent', 'passwd', name)?.status === 0;
 }

@@ -3,7 +3,7 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { hasUser, runProgram } from '../check/machine.ts';
+import { canRead, ENGINE_USERS, hasUser, runProgram } from '../check/machine.ts';
 import { CODE_DIRECTORY, formatCodeFile, hashOf, readCodes } from '../login/break-glass.ts';
 import { RefusedError, refusing, replaceFile } from './replace-file.ts';
 
@@ -45,6 +45,12 @@ async function make(user: string, { count, directory }: Options): Promise<void> 
   // A new directory gets its SELinux type.
   runProgram('restorecon', '-R', directory);
   process.stdout.write(`${codes.join('\n')}\n`);
+  for (const { name } of readCodes(directory).slice(0, 1))
+    for (const engine of ENGINE_USERS)
+      if (!canRead(engine, join(directory, name)))
+        process.stderr.write(
+          `The engine's user ${engine} cannot read ${directory}, so these codes do not work yet.\n`,
+        );
   process.stderr.write(
     `These codes for ${user} are not shown again. Keep them on paper. Each works once, while Duo is unreachable.\n`,
   );

@@ -168,7 +168,7 @@ function duration(value: string): number {
   const [, count, unit = ''] = /^(\d{1,5}) ?([smh])$/.exec(value) ?? [];
   const ms = Number(count) * ({ s: 1000, m: 60_000, h: 3_600_000 }[unit] ?? Number.NaN);
   if (!(ms <= LONGEST_REMEMBER))
-    throw new InvalidValue(`Invalid remember: '${value}' (must be like 30m, at most 24h)`);
+    throw new DenyingValue(`Invalid remember: '${value}' (must be like 30m, at most 24h)`);
   return ms;
 }
 

@@ -20,7 +20,6 @@ import { built } from '../packages/built.ts';
 
 /** The packages of all of them. */
 const PACKAGES = [
-  'linux-image-cloud-amd64',
   'initramfs-tools',
   'systemd-sysv',
   'systemd-container',
@@ -76,6 +75,8 @@ setfiles -F -r "$1" "$1/etc/selinux/default/contexts/files/file_contexts" "$1"
 
 interface Recipe {
   readonly release: string;
+  /** As Debian names it; absent: amd64. */
+  readonly architecture?: Image['architecture'];
   /** Besides those of all. */
   readonly packages: readonly string[];
   /** A script that runs at last, with the tree as its argument. */
@@ -88,6 +89,7 @@ const RECIPES = {
     packages: ['systemd-resolved', 'libnss-resolve', 'dnsmasq-base', 'iptables'],
   },
   trixie: { release: 'trixie', packages: ['sudo-rs'] },
+  arm64: { release: 'bookworm', architecture: 'arm64', packages: [] },
   selinux: {
     release: 'bookworm',
     packages: ['selinux-policy-default', 'selinux-utils', 'policycoreutils'],
@@ -98,6 +100,7 @@ export type System = keyof typeof RECIPES;
 export const SYSTEMS = Object.keys(RECIPES) as System[];
 
 export interface Image {
+  readonly architecture: 'amd64' | 'arm64';
   readonly disk: string;
   readonly kernel: string;
   readonly initrd: string;
@@ -105,8 +108,8 @@ export interface Image {
 
 /** The image, from the cache or new. */
 export function makeImage(system: System): Image {
-  const { release, packages, finish = '' }: Recipe = RECIPES[system];
-  const debs = built(/^(?:pam-duo-ts|login-duo-ts)_.*_amd64\.deb$/);
+  const { release, architecture = 'amd64', packages, finish = '' }: Recipe = RECIPES[system];
+  const debs = built(new RegExp(`^(?:pam-duo-ts|login-duo-ts)_.*_${architecture}\\.deb$`));
   const digest = createHash('sha256').update(
     JSON.stringify([PACKAGES, CUSTOMIZE, release, packages, finish]),
   );
@@ -114,7 +117,8 @@ export function makeImage(system: System): Image {
   for (const path of [...files.map(({ parentPath, name }) => join(parentPath, name)).sort(), ...debs])
     digest.update(`${path}\n`).update(readFileSync(path));
   const directory = resolve('build/machines', `${system}-${digest.digest('hex').slice(0, 16)}`);
-  const image = {
+  const image: Image = {
+    architecture,
     disk: join(directory, 'disk.raw'),
     kernel: join(directory, 'vmlinuz'),
     initrd: join(directory, 'initrd'),
@@ -139,7 +143,8 @@ export function makeImage(system: System): Image {
       '--quiet',
       '--mode=root',
       '--variant=minbase',
-      `--include=${[...PACKAGES, ...packages].join(',')}`,
+      `--architectures=${architecture}`,
+      `--include=${[`linux-image-cloud-${architecture}`, ...PACKAGES, ...packages].join(',')}`,
       `--aptopt=${aptOptions()}`,
       '--aptopt=APT::Install-Recommends "false"',
       `--customize-hook=cd ${resolve('.')} && sh ${work}/customize.sh "$1" ${work}/debs`,

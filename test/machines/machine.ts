@@ -18,6 +18,12 @@ export interface Ended {
   readonly output: string;
 }
 
+/** Both are emulated. */
+const QEMU = {
+  amd64: { program: 'qemu-system-x86_64', machine: 'q35', cpu: 'max', console: 'ttyS0' },
+  arm64: { program: 'qemu-system-aarch64', machine: 'virt', cpu: 'cortex-a72', console: 'ttyAMA0' },
+} as const;
+
 export class Machine {
   readonly #directory: string;
   readonly #qemu: ChildProcess;
@@ -50,13 +56,14 @@ export class Machine {
       image.disk,
       at('disk.qcow2'),
     ]);
+    const { program, machine: board, cpu, console } = QEMU[image.architecture];
     const qemu = spawn(
-      'qemu-system-x86_64',
+      program,
       [
-        ...['-machine', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '1536'],
+        ...['-machine', board, '-accel', 'tcg,thread=multi', '-cpu', cpu, '-smp', '2', '-m', '1536'],
         ...['-nographic', '-nodefaults', '-no-user-config', '-no-reboot'],
         ...['-kernel', image.kernel, '-initrd', image.initrd],
-        ...['-append', `root=/dev/vda rw console=ttyS0 loglevel=1 panic=5 net.ifnames=0 ${kernel}`],
+        ...['-append', `root=/dev/vda rw console=${console} loglevel=1 panic=5 net.ifnames=0 ${kernel}`],
         ...['-drive', `file=${at('disk.qcow2')},if=virtio,cache=unsafe`],
         ...[
           '-chardev',
