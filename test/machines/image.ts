@@ -139,6 +139,8 @@ export function makeImage(system: System): Image {
       '--fork',
       '--kill-child',
       '--mount-proc',
+      // Lets programs of the other architecture run.
+      ...(architecture === 'amd64' ? [] : ['test/packages/enter.sh']),
       'mmdebstrap',
       '--quiet',
       '--mode=root',
