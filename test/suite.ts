@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import { replacePart } from '../scripts/replace-part.ts';
 import { makeImage, SYSTEMS } from './machines/image.ts';
@@ -19,6 +20,10 @@ interface Scene {
 const [suite = '', ...options] = process.argv.slice(2);
 const write = options.includes('--write');
 if (suite === 'machines') makeImages(options.filter((option) => option.endsWith('.test.ts')));
+/** ava leaves the name of a single file out. */
+const single = options
+  .filter((option) => option.endsWith('.test.ts'))
+  .map((path) => basename(path, '.test.ts'))[0];
 const scenes: Scene[] = [];
 const child = spawn('ava', ['--tap', ...options.filter((option) => option !== '--write')], {
   stdio: ['ignore', 'pipe', 'inherit'],
@@ -26,7 +31,7 @@ const child = spawn('ava', ['--tap', ...options.filter((option) => option !== '-
 });
 const ended = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
 for await (const line of createInterface({ input: child.stdout })) {
-  const [, result, file, title] = /^(ok|not ok) \d+ - (.+?) › (.+)$/.exec(line) ?? [];
+  const [, result, file = single, title] = /^(ok|not ok) \d+ - (?:(.+?) › )?(.+)$/.exec(line) ?? [];
   const [, note] = /^# {3}(.*)$/.exec(line) ?? [];
   if (file !== undefined && title !== undefined)
     scenes.push({ file, title, passed: result === 'ok', notes: [] });
